@@ -1,0 +1,36 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let package = Package(
+    name: "stlm",
+    products: [
+        .library(name: "STLM", targets: ["STLM"]),
+        .executable(name: "stlm-pack", targets: ["stlm-pack"]),
+        .executable(name: "stlm-run", targets: ["stlm-run"]),
+    ],
+    targets: [
+        // On the board: integers only, no Foundation, no allocation after start-up, builds as Embedded Swift too.
+        .target(name: "FixedPoint"),
+        .target(name: "ModelFile"),
+        .target(name: "CKernels"),
+        .target(name: "CPlatform"),
+        .target(name: "Kernels", dependencies: ["FixedPoint", "ModelFile", "CKernels"]),
+        .target(name: "Tokenizers", dependencies: ["ModelFile"]),
+        .target(name: "STLM", dependencies: ["FixedPoint", "ModelFile", "Kernels", "Tokenizers", "CPlatform"]),
+        .target(name: "Console", dependencies: ["CPlatform"]),
+        .target(name: "RunCommands", dependencies: ["STLM", "Console"]),
+        .executableTarget(name: "stlm-run", dependencies: ["RunCommands", "CPlatform"]),
+
+        // On the developer's machine: Foundation allowed.
+        .target(name: "Checkpoints", dependencies: ["ModelFile"]),
+        .target(name: "FloatModel", dependencies: ["Checkpoints"]),
+        .target(name: "Packing", dependencies: ["Checkpoints", "FloatModel", "STLM"]),
+        .target(name: "PackCommand", dependencies: ["Packing", "CPlatform"]),
+        .executableTarget(name: "stlm-pack", dependencies: ["PackCommand"]),
+
+        // Tests: one target a module, and what they share.
+        .target(name: "TestSupport", dependencies: ["Checkpoints"], path: "Tests/TestSupport"),
+        .testTarget(name: "CheckpointsTests", dependencies: ["Checkpoints", "TestSupport"]),
+        .testTarget(name: "FloatModelTests", dependencies: ["FloatModel", "Checkpoints", "TestSupport"]),
+    ]
+)

@@ -1,0 +1,123 @@
+#define _GNU_SOURCE
+#include "stlm_platform.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+int32_t stlm_file_map(const char *path, const void **base, size_t *byte_count) {
+    const int descriptor = open(path, O_RDONLY | O_CLOEXEC);
+    if (descriptor < 0) return errno;
+    struct stat status;
+    int error = 0;
+    if (fstat(descriptor, &status) != 0) error = errno;
+    else if (S_ISDIR(status.st_mode)) error = EISDIR;
+    else if (!S_ISREG(status.st_mode) || status.st_size == 0) error = EINVAL;
+    else if ((uint64_t)status.st_size > SIZE_MAX) error = EFBIG;
+    else {
+        void *p = mmap(0, (size_t)status.st_size, PROT_READ, MAP_PRIVATE, descriptor, 0);
+        if (p == MAP_FAILED) error = errno;
+        else {
+            *base = p;
+            *byte_count = (size_t)status.st_size;
+        }
+    }
+    close(descriptor);
+    return error;
+}
+
+void stlm_file_unmap(const void *base, size_t byte_count) { munmap((void *)base, byte_count); }
+
+void *stlm_pages_reserve(size_t byte_count) {
+    void *p = mmap(0, byte_count, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    return p == MAP_FAILED ? 0 : p;
+}
+
+void stlm_pages_release(void *base, size_t byte_count) { munmap(base, byte_count); }
+
+int32_t stlm_write(int32_t descriptor, const void *bytes, size_t byte_count) {
+    const char *p = bytes;
+    while (byte_count > 0) {
+        const ssize_t n = write(descriptor, p, byte_count);
+        if (n < 0) {
+            if (errno == EINTR) continue;
+            return errno;
+        }
+        p += n;
+        byte_count -= (size_t)n;
+    }
+    return 0;
+}
+
+int32_t stlm_read(int32_t descriptor, void *bytes, size_t byte_count, size_t *read_count) {
+    for (;;) {
+        const ssize_t n = read(descriptor, bytes, byte_count);
+        if (n >= 0) {
+            *read_count = (size_t)n;
+            return 0;
+        }
+        if (errno != EINTR) return errno;
+    }
+}
+
+/* Appends to a name; 0 if it does not fit. */
+static size_t append(char *name, size_t count, size_t capacity, const char *text) {
+    const size_t n = strlen(text);
+    if (count + n + 1 > capacity) return 0;
+    memcpy(name + count, text, n + 1);
+    return count + n;
+}
+
+int32_t stlm_file_begin(const char *path, char *temporary, size_t temporary_capacity, int32_t *descriptor) {
+    char digits[16];
+    size_t k = sizeof digits - 1;
+    unsigned long id = (unsigned long)getpid();
+    digits[k] = 0;
+    do digits[--k] = (char)('0' + id % 10);
+    while (id /= 10);
+    size_t count = append(temporary, 0, temporary_capacity, path);
+    if (count) count = append(temporary, count, temporary_capacity, ".tmp.");
+    if (count) count = append(temporary, count, temporary_capacity, digits + k);
+    if (!count) return ENAMETOOLONG;
+    struct stat status;
+    if (stat(path, &status) == 0 && S_ISDIR(status.st_mode)) return EISDIR;
+    const int d = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0666);
+    if (d < 0) return errno;
+    *descriptor = d;
+    return 0;
+}
+
+int32_t stlm_file_commit(int32_t descriptor, const char *temporary, const char *path) {
+    int error = 0;
+    if (fsync(descriptor) != 0) error = errno;
+    if (close(descriptor) != 0 && !error) error = errno;
+    if (!error && rename(temporary, path) != 0) error = errno;
+    if (error) {
+        unlink(temporary);
+        return error;
+    }
+    /* The new name is durable once the folder is synced; a folder that cannot be synced is no reason to fail. */
+    char folder[PATH_MAX];
+    const char *slash = strrchr(path, '/');
+    size_t n = slash ? (size_t)(slash - path) : 0;
+    if (slash && n == 0) n = 1;
+    if (n < sizeof folder) {
+        memcpy(folder, slash ? path : ".", slash ? n : 1);
+        folder[slash ? n : 1] = 0;
+        const int d = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (d >= 0) {
+            fsync(d);
+            close(d);
+        }
+    }
+    return 0;
+}
+
+void stlm_file_abandon(int32_t descriptor, const char *temporary) {
+    close(descriptor);
+    unlink(temporary);
+}

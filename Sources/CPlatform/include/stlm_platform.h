@@ -1,0 +1,52 @@
+/* The one seam to the system. Nothing here allocates from the heap; functions that can fail return an errno, 0 for success. */
+#ifndef STLM_PLATFORM_H
+#define STLM_PLATFORM_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define STLM_NOALLOC __attribute__((swift_attr("@_noAllocation")))
+
+/* Maps a whole file read-only. EISDIR and EINVAL (empty, or no regular file) are told apart. */
+STLM_NOALLOC int32_t stlm_file_map(const char *path, const void **base, size_t *byte_count);
+STLM_NOALLOC void stlm_file_unmap(const void *base, size_t byte_count);
+
+/* Zeroed pages that cost memory only when touched; 0 on failure. */
+STLM_NOALLOC void *stlm_pages_reserve(size_t byte_count);
+STLM_NOALLOC void stlm_pages_release(void *base, size_t byte_count);
+
+/* Writes all of it. */
+STLM_NOALLOC int32_t stlm_write(int32_t descriptor, const void *bytes, size_t byte_count);
+/* Reads up to byte_count; 0 read is the end. */
+STLM_NOALLOC int32_t stlm_read(int32_t descriptor, void *bytes, size_t byte_count, size_t *read_count);
+
+/* A new file beside `path`, which stlm_file_commit syncs and renames onto `path`; stlm_file_abandon removes it.
+   `temporary` holds its name: path, a dot, the process id; temporary_capacity bytes. */
+STLM_NOALLOC int32_t stlm_file_begin(const char *path, char *temporary, size_t temporary_capacity, int32_t *descriptor);
+STLM_NOALLOC int32_t stlm_file_commit(int32_t descriptor, const char *temporary, const char *path);
+STLM_NOALLOC void stlm_file_abandon(int32_t descriptor, const char *temporary);
+
+STLM_NOALLOC uint64_t stlm_clock_nanoseconds(void);
+STLM_NOALLOC uint64_t stlm_random_seed(void);
+STLM_NOALLOC int32_t stlm_is_terminal(int32_t descriptor);
+STLM_NOALLOC const char *stlm_environment(const char *name);
+STLM_NOALLOC const char *stlm_error_text(int32_t error);
+STLM_NOALLOC uint32_t stlm_cpu_count(void);
+/* Of this process, from the system: resident now, and the most so far. */
+STLM_NOALLOC void stlm_resident_bytes(uint64_t *now, uint64_t *peak);
+
+/* SIGINT and SIGTERM set a flag (a second SIGINT ends at once); writing to a closed pipe is an error, not a signal. */
+STLM_NOALLOC void stlm_signals_install(void);
+STLM_NOALLOC int32_t stlm_signal_received(void);
+STLM_NOALLOC _Noreturn void stlm_exit(int32_t status);
+
+/* A fixed pool of threads in memory of the caller, at a multiple of 64. */
+#define STLM_POOL_BYTES 4096
+#define STLM_POOL_THREADS_MAX 64
+typedef void (*stlm_pool_work)(void *context, size_t part);
+STLM_NOALLOC int32_t stlm_pool_start(void *pool, uint32_t thread_count);
+/* Runs work(context, 0 ... part_count-1), in any order, on all threads; returns when all are done. */
+STLM_NOALLOC void stlm_pool_run(void *pool, stlm_pool_work work, void *context, size_t part_count);
+STLM_NOALLOC void stlm_pool_stop(void *pool);
+
+#endif

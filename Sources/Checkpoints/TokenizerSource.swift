@@ -1,0 +1,12 @@
+/// The content of a tokenizer file.
+public enum TokenizerSource: Sendable {
+    /// One piece of a llama2.c tokenizer; its place in the list is its id.
+    public typealias Piece = (bytes: [UInt8], score: Float)
+    /// Ids whose pair becomes the id 256 + place in the list.
+    public typealias Merge = (Int, Int)
+
+    /// llama2.c's tokenizer.bin.
+    case llama2(pieces: [Piece])
+    /// STLM's own byte pair encoding: ids 0 to 255 are bytes.
+    case merges([Merge])
+}

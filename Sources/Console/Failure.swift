@@ -1,0 +1,34 @@
+import CPlatform
+
+/// Ends with 2 for wrong use, 1 for all else.
+public enum ExitCode {
+    public static let success: Int32 = 0
+    public static let failure: Int32 = 1
+    public static let usage: Int32 = 2
+}
+
+/// One sentence to standard error, `stlm-run: ` before it; `name` and `detail` are put where `%n` and `%d` stand.
+public func complain(
+    _ sentence: StaticString, name: UnsafePointer<CChar>? = nil, detail: UnsafePointer<CChar>? = nil, _ a: Int = 0, _ b: Int = 0
+) {
+    var err = Writer(2)
+    err.text("stlm-run: ")
+    var k = 0
+    while k < sentence.utf8CodeUnitCount {
+        let byte = sentence.utf8Start[k]
+        if byte == UInt8(ascii: "%"), k + 1 < sentence.utf8CodeUnitCount {
+            switch sentence.utf8Start[k + 1] {
+            case UInt8(ascii: "n"): if let name { err.text(name) }
+            case UInt8(ascii: "d"): if let detail { err.text(detail) }
+            case UInt8(ascii: "a"): err.number(a)
+            default: err.number(b)
+            }
+            k += 2
+        } else {
+            err.byte(byte)
+            k += 1
+        }
+    }
+    err.text("\n")
+    err.flush()
+}

@@ -1,0 +1,94 @@
+import CKernels
+
+// acc of arithmetic-1, section 4, for blocks of 16 rows: the reference, and the choice of a faster equal.
+
+/// Sums of one block of 16 rows for one vector of activation codes.
+/// - Parameters:
+///   - block: index of the block.
+///   - activations: int8 or int16 codes by `activationBits`, zero up to the end of the last line.
+///   - sums: (16) exact.
+@inline(__always)
+func rowSums(
+    _ matrix: Matrix, block: Int, activations: UnsafeRawPointer, activationBits: Int, kernels: KernelSet,
+    sums: UnsafeMutablePointer<Int64>
+) {
+    let codes = matrix.codes + (block &* matrix.lineCount &* 64)
+    if matrix.codeBits == 8 {
+        if activationBits == 8 {
+            withUnsafeTemporary16 { narrow in
+                if kernels == .avx2 {
+                    stlm_sums_int8_avx2(codes, 1, matrix.lineCount, activations, narrow)
+                } else {
+                    rowSumsInt8(codes, lineCount: matrix.lineCount, activations, narrow)
+                }
+                for r in 0..<16 { sums[r] = Int64(narrow[r]) }
+            }
+        } else {
+            rowSumsInt8Int16(codes, lineCount: matrix.lineCount, activations, sums)
+        }
+    } else {
+        rowSumsInt16(codes, lineCount: matrix.lineCount, activations, sums)
+    }
+}
+
+@inline(__always)
+func withUnsafeTemporary16(_ body: (UnsafeMutablePointer<Int32>) -> Void) {
+    var storage = InlineArray<16, Int32>(repeating: 0)
+    withUnsafeMutableBytes(of: &storage) { body($0.baseAddress!.assumingMemoryBound(to: Int32.self)) }
+}
+
+/// Reference: int8 codes, int8 activations. At most 65,536 products of 2^14: 32 bits hold the sum.
+@inline(never)
+public func rowSumsInt8(
+    _ codes: UnsafeRawPointer, lineCount: Int, _ activations: UnsafeRawPointer, _ sums: UnsafeMutablePointer<Int32>
+) {
+    let w = codes.assumingMemoryBound(to: Int8.self)
+    let x = activations.assumingMemoryBound(to: Int8.self)
+    for r in 0..<16 { sums[r] = 0 }
+    for line in 0..<lineCount {
+        let x0 = Int32(x[4 &* line]), x1 = Int32(x[4 &* line &+ 1])
+        let x2 = Int32(x[4 &* line &+ 2]), x3 = Int32(x[4 &* line &+ 3])
+        for r in 0..<16 {
+            let k = line &* 64 &+ r &* 4
+            sums[r] &+= Int32(w[k]) &* x0 &+ Int32(w[k &+ 1]) &* x1 &+ Int32(w[k &+ 2]) &* x2 &+ Int32(w[k &+ 3]) &* x3
+        }
+    }
+}
+
+/// Reference: int8 codes, int16 activations.
+@inline(never)
+public func rowSumsInt8Int16(
+    _ codes: UnsafeRawPointer, lineCount: Int, _ activations: UnsafeRawPointer, _ sums: UnsafeMutablePointer<Int64>
+) {
+    let w = codes.assumingMemoryBound(to: Int8.self)
+    let x = activations.assumingMemoryBound(to: Int16.self)
+    for r in 0..<16 { sums[r] = 0 }
+    for line in 0..<lineCount {
+        let x0 = Int32(x[4 &* line]), x1 = Int32(x[4 &* line &+ 1])
+        let x2 = Int32(x[4 &* line &+ 2]), x3 = Int32(x[4 &* line &+ 3])
+        for r in 0..<16 {
+            let k = line &* 64 &+ r &* 4
+            // Four products of 2^22 fit in 32 bits.
+            let part = Int32(w[k]) &* x0 &+ Int32(w[k &+ 1]) &* x1 &+ Int32(w[k &+ 2]) &* x2 &+ Int32(w[k &+ 3]) &* x3
+            sums[r] &+= Int64(part)
+        }
+    }
+}
+
+/// Reference: int16 codes, int16 activations.
+@inline(never)
+public func rowSumsInt16(
+    _ codes: UnsafeRawPointer, lineCount: Int, _ activations: UnsafeRawPointer, _ sums: UnsafeMutablePointer<Int64>
+) {
+    let w = codes.assumingMemoryBound(to: Int16.self)
+    let x = activations.assumingMemoryBound(to: Int16.self)
+    for r in 0..<16 { sums[r] = 0 }
+    for line in 0..<lineCount {
+        let x0 = Int32(x[2 &* line]), x1 = Int32(x[2 &* line &+ 1])
+        for r in 0..<16 {
+            let k = line &* 32 &+ r &* 2
+            // A product of -2^15 and 2^15 - 1 fits in 32 bits; two of them need 64.
+            sums[r] &+= Int64(Int32(w[k]) &* x0) &+ Int64(Int32(w[k &+ 1]) &* x1)
+        }
+    }
+}

@@ -1,0 +1,153 @@
+// The constants of Formats/stlm-1.md. Records are in Records.swift, field by field.
+
+/// Fixed numbers of the format: stlm-1, sections 2 and 10.
+public enum Layout {
+    public static let magic: UInt64 = 0x1A0A_0D4D_4C54_5389  // 89 53 54 4C 4D 0D 0A 1A, read little-endian
+    public static let formatVersion: UInt16 = 1
+    public static let draft: UInt16 = 1
+    public static let headerByteCount = 64
+    public static let headerChecksumOffset = 28
+    public static let regionRecordByteCount = 32
+    public static let tableAlignment = 64
+    public static let pageAlignment = 16_384
+    public static let rowBlock = 16
+    public static let adjacencyByteCount = 8_192
+    public static let none: UInt32 = 0xFFFF_FFFF
+    public static let aliasFlag: UInt32 = 0x8000_0000
+
+    @inlinable @inline(__always)
+    public static func align(_ n: Int, _ alignment: Int) -> Int {
+        (n &+ alignment &- 1) / alignment &* alignment
+    }
+}
+
+/// At most this much of everything: stlm-1, section 10.
+public enum Limit {
+    public static let fileByteCount: UInt64 = 1 << 40
+    public static let regions = 65_535
+    public static let width = 65_536
+    public static let rows = 1_048_576
+    public static let pieces = 65_536
+    public static let context = 65_536
+    public static let parts = 4_096
+    public static let headSize = 4_096
+    public static let names = 262_144
+    public static let textByteCount = 16 << 20
+    public static let breakpoints = 64
+    public static let fractionBits: ClosedRange<Int32> = -32...62
+    public static let matrixExponent: ClosedRange<Int32> = -64...127
+    public static let repeatWindow = 65_536
+    public static let pieceByteCount = 4_096
+    /// 100.0 in Q16.
+    public static let setting: UInt32 = 6_553_600
+    /// 0.1 in Q16, rounded up.
+    public static let leastRepeatPenalty: UInt32 = 6_554
+}
+
+/// What a region holds: stlm-1, section 2.2.
+@frozen
+public enum RegionKind: UInt32, Sendable {
+    case model = 1, schedule, attentions, feedForwards, norms, tensors, names, text
+    case tokenizer, pieceOffsets, pieceBytes, merges, characters, adjacency
+    case weights = 64
+
+    public static let tableKinds = 14
+
+    /// Bytes of one record; 1 where the region is plain bytes.
+    public var recordByteCount: Int {
+        switch self {
+        case .model: 256
+        case .schedule: 24
+        case .attentions, .feedForwards: 64
+        case .norms, .tensors: 32
+        case .names: 20
+        case .tokenizer: 1024
+        case .pieceOffsets: 4
+        case .merges, .characters: 8
+        case .adjacency: 8192
+        case .text, .pieceBytes, .weights: 1
+        }
+    }
+
+    public var name: StaticString {
+        switch self {
+        case .model: "model"
+        case .schedule: "schedule"
+        case .attentions: "attentions"
+        case .feedForwards: "feed-forwards"
+        case .norms: "norms"
+        case .tensors: "tensors"
+        case .names: "names"
+        case .text: "text"
+        case .tokenizer: "tokenizer"
+        case .pieceOffsets: "piece offsets"
+        case .pieceBytes: "piece bytes"
+        case .merges: "merges"
+        case .characters: "characters"
+        case .adjacency: "adjacency"
+        case .weights: "weights"
+        }
+    }
+}
+
+/// How a tensor's bytes stand for its numbers: stlm-1, section 6.
+@frozen
+public enum Encoding: UInt32, Sendable {
+    case int8Rows = 1, int16Rows, int32Vector, rotation, piecewiseLinear
+
+    public var name: StaticString {
+        switch self {
+        case .int8Rows: "int8 rows"
+        case .int16Rows: "int16 rows"
+        case .int32Vector: "int32 vector"
+        case .rotation: "rotation"
+        case .piecewiseLinear: "piecewise linear"
+        }
+    }
+
+    /// Exact size of a tensor's region, for counts within the limits.
+    public func byteCount(rows: Int, columns: Int) -> Int {
+        let paddedRows = Layout.align(rows, Layout.rowBlock)
+        return switch self {
+        case .int8Rows: paddedRows * Layout.align(columns, 4) + 2 * paddedRows
+        case .int16Rows: 2 * paddedRows * Layout.align(columns, 2) + 2 * paddedRows
+        case .int32Vector: 4 * columns
+        case .rotation: 4 * rows * columns
+        case .piecewiseLinear: 4 * (3 * columns + 1)
+        }
+    }
+}
+
+/// stlm-1, section 5.4. A step without a norm has none rather than a norm of kind none.
+public enum NormCode: UInt32, Sendable {
+    case rms = 1, layer
+}
+
+/// stlm-1, section 5.3.
+public enum FeedForwardKind: UInt32, Sendable {
+    case plain = 1, gated
+}
+
+/// arithmetic-1, section 6.4.
+@frozen
+public enum Activation: UInt32, Sendable {
+    case identity = 0, gelu, relu, leakyRelu, tanh, sigmoid, silu, piecewiseLinear
+
+    public var name: StaticString {
+        switch self {
+        case .identity: "identity"
+        case .gelu: "gelu"
+        case .relu: "relu"
+        case .leakyRelu: "leaky relu"
+        case .tanh: "tanh"
+        case .sigmoid: "sigmoid"
+        case .silu: "silu"
+        case .piecewiseLinear: "piecewise linear"
+        }
+    }
+}
+
+/// stlm-1, section 8.1.
+public enum TokenizerKind: UInt32, Sendable {
+    case bytes = 1, characters
+}

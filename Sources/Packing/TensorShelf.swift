@@ -1,0 +1,90 @@
+import FloatModel
+import Foundation
+import ModelFile
+
+/// The tensors of a file in the making: each content once, with all its names.
+///
+/// Sharing is found twice: parts that hold the same `FloatMatrix`, and different ones that encode to the same bytes.
+final class TensorShelf {
+    struct Entry {
+        var tensor: EncodedTensor
+        var names: [TensorName]
+        var startsBlock: Bool
+        /// Bytes that the names would take if each were stored by itself.
+        var unsharedByteCount: Int
+        var part: ModelPart
+    }
+
+    private(set) var entries: [Entry] = []
+    private var byMatrix: [ObjectIdentifier: UInt32] = [:]
+    private var byContent: [Int: [UInt32]] = [:]
+    /// Keeps the objects whose identity is a key alive.
+    private var matrices: [FloatMatrix] = []
+    var nextStartsBlock = false
+    var part = ModelPart.embedding
+
+    /// The tensor of a matrix, encoded by `encode` if it is new.
+    func place(_ matrix: FloatMatrix, kind: String, _ encode: () -> EncodedTensor) -> UInt32 {
+        if let index = byMatrix[ObjectIdentifier(matrix)] { return index }
+        let index = place(encode(), names: matrix.names)
+        byMatrix[ObjectIdentifier(matrix)] = index
+        matrices.append(matrix)
+        return index
+    }
+
+    func place(_ tensor: EncodedTensor, names: [TensorName] = []) -> UInt32 {
+        var hasher = Hasher()
+        hasher.combine(tensor.encoding.rawValue)
+        hasher.combine(tensor.rows)
+        hasher.combine(tensor.columns)
+        tensor.bytes.withUnsafeBytes { hasher.combine(bytes: $0) }
+        let hash = hasher.finalize()
+        for index in byContent[hash] ?? [] where entries[Int(index)].tensor == tensor {
+            entries[Int(index)].names += names
+            entries[Int(index)].unsharedByteCount += Self.unshared(tensor, names)
+            return index
+        }
+        let index = UInt32(entries.count)
+        entries.append(Entry(
+            tensor: tensor, names: names, startsBlock: nextStartsBlock, unsharedByteCount: Self.unshared(tensor, names),
+            part: part))
+        nextStartsBlock = false
+        byContent[hash, default: []].append(index)
+        return index
+    }
+
+    private static func unshared(_ tensor: EncodedTensor, _ names: [TensorName]) -> Int {
+        if names.isEmpty { return tensor.bytes.count }
+        let rows = names.reduce(0) { $0 + $1.rowCount }
+        return tensor.bytes.count * rows / max(1, tensor.rows)
+    }
+
+    /// Name records and their text: stlm-1, section 7. The first name of each run of rows is the record, others are aliases of it.
+    func names(text: inout [UInt8]) -> [NameRecord] {
+        var records: [NameRecord] = []
+        for (index, entry) in entries.enumerated() {
+            var firstOfRows: [Range<Int>: UInt32] = [:]
+            for name in entry.names {
+                let range = TextRange(offset: UInt32(text.count), byteCount: UInt32(name.name.utf8.count))
+                text += Array(name.name.utf8)
+                let rows = name.firstRow..<name.firstRow + name.rowCount
+                if let primary = firstOfRows[rows] {
+                    records.append(NameRecord(text: range, target: primary, firstRow: Layout.aliasFlag, rowCount: 0))
+                } else {
+                    firstOfRows[rows] = UInt32(records.count)
+                    records.append(NameRecord(
+                        text: range, target: UInt32(index), firstRow: UInt32(rows.lowerBound), rowCount: UInt32(rows.count)))
+                }
+            }
+        }
+        return records
+    }
+}
+
+/// What a tensor is for, in reports.
+public enum ModelPart: String, CaseIterable, Sendable {
+    case embedding, positions, attention
+    case feedForward = "feed-forward"
+    case norms
+    case head
+}

@@ -1,0 +1,107 @@
+import Checkpoints
+import Foundation
+import ModelFile
+
+/// The tokenizer regions of a model file: stlm-1, section 8.
+struct TokenizerTables {
+    var record: TokenizerRecord
+    var pieces: [[UInt8]]
+    var merges: [MergeRecord]
+    var characters: [CharacterRecord]
+
+    /// STLM's byte pair encoding: bytes, merges in the order of their ranks, then `<|pad|>` and `<|endoftext|>` as the last two ids.
+    init(merges pairs: [(Int, Int)], vocabularySize: Int) throws(PackError) {
+        let count = 256 + pairs.count
+        if vocabularySize > Limit.pieces { throw .tokenizerTooLarge(count: vocabularySize, limit: Limit.pieces) }
+        if vocabularySize < count + 2 { throw .tokenizerMismatch(tokenizer: count + 2, model: vocabularySize) }
+        if vocabularySize > count + 2 { throw .tokenizerMismatch(tokenizer: count + 2, model: vocabularySize) }
+        pieces = (0..<256).map { [UInt8($0)] }
+        var records: [MergeRecord] = []
+        for (rank, (left, right)) in pairs.enumerated() {
+            let piece = pieces[left] + pieces[right]
+            if piece.count > Limit.pieceByteCount { throw .pieceTooLong(token: 256 + rank, byteCount: piece.count) }
+            pieces.append(piece)
+            records.append(MergeRecord(left: UInt16(left), right: UInt16(right), result: UInt16(256 + rank), rank: UInt16(rank)))
+        }
+        pieces += [Array("<|pad|>".utf8), Array("<|endoftext|>".utf8)]
+        merges = records.sorted { $0.key < $1.key }
+        characters = []
+        record = TokenizerRecord(kind: .bytes, flags: 0, pieceCount: UInt32(pieces.count), longestPiece: 0)
+        for byte in 0..<256 { record.byteTokens[byte] = UInt16(byte) }
+        record.longestPiece = UInt32(pieces.map(\.count).max()!)
+    }
+
+    /// llama2.c's tokenizer: pieces with scores; ids 0 to 2 are control tokens, 3 to 258 the bytes.
+    ///
+    /// A merge there is any pair whose joined text is a piece, best score first. Scores become ranks, equal ones equal.
+    init(llama2 source: [(bytes: [UInt8], score: Float)], vocabularySize: Int) throws(PackError) {
+        if source.count != vocabularySize { throw .tokenizerMismatch(tokenizer: source.count, model: vocabularySize) }
+        if source.count > Limit.pieces { throw .tokenizerTooLarge(count: source.count, limit: Limit.pieces) }
+        if source.count < 259 { throw .tokenizerMismatch(tokenizer: source.count, model: 259) }
+        var byText: [[UInt8]: Int] = [:]
+        for (id, piece) in source.enumerated() where byText[piece.bytes] == nil { byText[piece.bytes] = id }
+
+        pieces = source.map(\.bytes)
+        for byte in 0..<256 { pieces[3 + byte] = [UInt8(byte)] }
+        let first = 259
+        // Ranks of distinct scores, best first.
+        let scores = Set(source[first...].map(\.score)).sorted(by: >)
+        let rankOfScore = Dictionary(uniqueKeysWithValues: zip(scores, 0...))
+        var records: [MergeRecord] = []
+        for id in first..<max(first, source.count) where byText[source[id].bytes] == id {
+            let text = source[id].bytes
+            if text.count > Limit.pieceByteCount { throw .pieceTooLong(token: id, byteCount: text.count) }
+            for cut in 1..<max(1, text.count) {
+                guard let left = byText[Array(text[..<cut])], let right = byText[Array(text[cut...])],
+                    left >= first, right >= first else { continue }
+                records.append(MergeRecord(
+                    left: UInt16(left), right: UInt16(right), result: UInt16(id), rank: UInt16(rankOfScore[source[id].score]!)))
+            }
+        }
+        merges = records.sorted { $0.key < $1.key }
+        var single: [UInt32: UInt32] = [:]
+        for (text, id) in byText where id >= first {
+            let scalars = String(decoding: text, as: UTF8.self).unicodeScalars
+            if scalars.count == 1, Array(String(scalars.first!).utf8) == text { single[scalars.first!.value] = UInt32(id) }
+        }
+        characters = single.sorted { $0.key < $1.key }.map { CharacterRecord(scalar: $0.key, token: $0.value) }
+        record = TokenizerRecord(kind: .characters, flags: 1, pieceCount: UInt32(pieces.count), longestPiece: 0)
+        for byte in 0..<256 { record.byteTokens[byte] = UInt16(3 + byte) }
+        record.longestPiece = UInt32(pieces.map(\.count).max()!)
+    }
+
+    /// Region 14: which bytes stand next to each other inside a piece or a character.
+    var adjacency: [UInt8] {
+        var bits = [UInt8](repeating: 0, count: Layout.adjacencyByteCount)
+        func mark(_ text: [UInt8]) {
+            for k in 1..<max(1, text.count) {
+                let bit = Int(text[k - 1]) << 8 | Int(text[k])
+                bits[bit >> 3] |= 1 << UInt8(bit & 7)
+            }
+        }
+        pieces.forEach(mark)
+        for character in characters { mark(Array(String(UnicodeScalar(character.scalar)!).utf8)) }
+        return bits
+    }
+
+    /// The regions, ready to write.
+    var regions: [(kind: RegionKind, bytes: [UInt8])] {
+        var offsets: [UInt32] = [0]
+        for piece in pieces { offsets.append(offsets.last! + UInt32(piece.count)) }
+        let text = pieces.flatMap { $0 }
+        var result: [(RegionKind, [UInt8])] = [
+            (.tokenizer, rawBytes([record]) + [UInt8](repeating: 0, count: 1024 - MemoryLayout<TokenizerRecord>.size)),
+            (.pieceOffsets, rawBytes(offsets)),
+            (.pieceBytes, text.isEmpty ? [0] : text),
+        ]
+        if !merges.isEmpty { result.append((.merges, rawBytes(merges))) }
+        if !characters.isEmpty { result.append((.characters, rawBytes(characters))) }
+        result.append((.adjacency, adjacency))
+        return result
+    }
+}
+
+/// The bytes of fixed-width records as they lie in memory, which on the little-endian machines that Swift runs on are those of the file.
+func rawBytes<Record>(_ records: [Record]) -> [UInt8] {
+    records.withUnsafeBytes { Array($0) }
+}

@@ -1,0 +1,53 @@
+import Console
+
+let programVersion: StaticString = "0.1.0"
+
+func printHelp() -> Int32 {
+    var out = Writer(1)
+    out.text(
+        """
+        stlm-run runs a packed language model in integers: the same bits on every CPU, no allocation after start-up.
+
+        Usage:
+          stlm-run MODEL [-p TEXT] [flags]            write text after a prompt (from a pipe without -p)
+          stlm-run info MODEL [--json] [--verify]     what is in the file; --verify reads all of it and checks it
+          stlm-run score MODEL --file TEXT [flags]    perplexity and bits per byte of a text (- is standard input)
+          stlm-run logits MODEL --ids "1 5 9" --out F.npy
+                                                      int32 logits of every position, for comparisons
+        Writing:
+          -p, --prompt TEXT     the beginning of the text
+          --ids "1 5 9"         the prompt as token ids; prints ids
+          -n N                  at most N tokens (until the text ends or the context is full)
+          --temp T              temperature; 0 takes the likeliest token (the model's own)
+          --top-k K             only the K likeliest tokens; 0 is off
+          --top-p P             only the likeliest tokens that make up P; 1 is off
+          --min-p P             only tokens at least P times as likely as the likeliest; 0 is off
+          --repeat-penalty R    makes recent tokens less likely; 1 is off
+          --repeat-window N     how many tokens count as recent
+          --seed N              one seed gives one text, everywhere (a random one; --stats prints it)
+          --stop TEXT           end before TEXT is written; up to 8 times
+          --ignore-eos          go on after the end of a text
+          --slide               go on when the context is full, with its last half
+          --no-echo             do not print the prompt
+          --stats               speed and memory, on standard error
+        Scoring:
+          --file FILE           the text
+          --split TEXT          score each part between TEXT by itself, such as stories
+          --json                for scripts
+        All:
+          --context N           positions (the model's own)
+          --threads N           threads (1)
+          -h, --help            this
+          --version
+
+        STLM_CPU=baseline|avx2 in the environment forces the kernels; the results are the same.
+
+        Examples:
+          stlm-run stories.stlm -p "Once upon a time" -n 200 --temp 0.8 --seed 1
+          echo "Lily and Tom" | stlm-run stories.stlm --stats
+          stlm-run score stories.stlm --file stories.txt --json
+
+        """)
+    out.flush()
+    return ExitCode.success
+}

@@ -1,0 +1,184 @@
+import CPlatform
+import Console
+import ModelFile
+import STLM
+
+/// `stlm-run info`: what is in a model file.
+func info(_ options: Options) -> Int32 {
+    guard let opened = OpenedModel(options.model!) else { return ExitCode.failure }
+    let model = opened.model
+    do throws(SessionError) {
+        var settings = SessionOptions(model)
+        settings.contextTokenCount = options.contextTokenCount
+        settings.threadCount = options.threadCount ?? 1
+        let plan = try MemoryPlan(model, settings)
+        if options.verifies {
+            do throws(ModelFileError) {
+                try model.file.verifyWeights()
+            } catch {
+                complainAbout(error, options.model!)
+                return ExitCode.failure
+            }
+        }
+        var out = Writer(1)
+        if options.json { writeJSON(&out, model, plan) } else { writeText(&out, model, plan, verified: options.verifies) }
+        out.flush()
+        return ExitCode.success
+    } catch {
+        complainAbout(error)
+        return ExitCode.failure
+    }
+}
+
+/// Bytes of the tokenizer's tables.
+private func tokenizerByteCount(_ file: ModelFile) -> Int {
+    var sum = 0
+    var kind = RegionKind.tokenizer.rawValue
+    while kind <= RegionKind.adjacency.rawValue {
+        sum += file.tableByteCount(RegionKind(rawValue: kind)!)
+        kind += 1
+    }
+    return sum
+}
+
+/// Aliases: names beyond the first of the same rows.
+private func aliasCount(_ file: ModelFile) -> Int {
+    var count = 0
+    for index in 0..<file.nameCount where file.name(index).isAlias { count += 1 }
+    return count
+}
+
+private func writeText(_ out: inout Writer, _ model: Model, _ plan: MemoryPlan, verified: Bool) {
+    let file = model.file
+    let record = model.record
+    out.bytes(bytes(file.text(record.description)))
+    out.text("\nparameters     ")
+    out.grouped(Int(record.parameterCount))
+    out.text(", ")
+    out.grouped(Int(record.uniqueParameterCount))
+    out.text(" unique\nhidden size    ")
+    out.number(model.hiddenSize)
+    out.text("\nvocabulary     ")
+    out.grouped(model.vocabularySize)
+    out.text("\ncontext        ")
+    out.number(Int(record.contextDefault))
+    out.text(", at most ")
+    out.number(Int(record.contextMaximum))
+    out.text(record.isCausal ? "\nschedule       " : ", not causal\nschedule       ")
+    out.number(file.stepCount)
+    out.text(" steps over ")
+    out.number(file.attentionCount)
+    out.text(" attentions and ")
+    out.number(file.feedForwardCount)
+    out.text(" feed-forwards\ntokenizer      ")
+    if file.hasTokenizer {
+        out.number(Int(file.tokenizer.pieceCount))
+        out.text(" pieces, ")
+        out.grouped(tokenizerByteCount(file))
+        out.text(" bytes\n")
+    } else {
+        out.text("none; takes token ids (--ids)\n")
+    }
+    out.text("sharing        ")
+    out.number(aliasCount(file))
+    out.text(" names are aliases\nsampling       temperature ")
+    out.ratio(UInt64(record.temperature), 65_536, places: 2)
+    out.text(", top-k ")
+    out.number(Int(record.topK))
+    out.text(", top-p ")
+    out.ratio(UInt64(record.topP), 65_536, places: 2)
+    out.text(", min-p ")
+    out.ratio(UInt64(record.minP), 65_536, places: 2)
+    out.text(", repeat penalty ")
+    out.ratio(UInt64(record.repeatPenalty), 65_536, places: 2)
+    out.text("\nfile           ")
+    out.grouped(file.byteCount)
+    out.text(" bytes, padding ")
+    out.grouped(file.paddingByteCount)
+    out.text(verified ? " (all checksums are right)\narena          " : "\narena          ")
+    out.grouped(plan.arenaByteCount)
+    out.text(" bytes at a context of ")
+    out.number(plan.contextTokenCount)
+    out.text("\n\n  tensor  encoding          rows  columns       bytes  name\n")
+    for index in 0..<file.tensorCount {
+        let tensor = file.tensor(index)
+        column(&out, index, 8)
+        out.text("  ")
+        let name = Encoding(rawValue: tensor.encoding)!.name
+        out.text(name)
+        for _ in name.utf8CodeUnitCount..<16 { out.byte(0x20) }
+        column(&out, Int(tensor.rows), 6)
+        column(&out, Int(tensor.columns), 9)
+        column(&out, Int(file.region(file.firstWeightsRegion + index).byteCount), 12)
+        out.text("  ")
+        var written = 0
+        for k in 0..<file.nameCount {
+            let entry = file.name(k)
+            let target = entry.isAlias ? file.name(Int(entry.target)).target : entry.target
+            if Int(target) != index { continue }
+            written += 1
+            if written > 3 { continue }
+            if written > 1 { out.text(", ") }
+            out.bytes(bytes(file.nameText(k)))
+        }
+        if written > 3 {
+            out.text(" and ")
+            out.number(written - 3)
+            out.text(" more")
+        }
+        out.text("\n")
+    }
+}
+
+/// A number right-aligned in a column.
+private func column(_ out: inout Writer, _ number: Int, _ width: Int) {
+    var digits = 1
+    var rest = number
+    while rest >= 10 {
+        rest /= 10
+        digits += 1
+    }
+    for _ in digits..<max(digits, width) { out.byte(0x20) }
+    out.number(number)
+}
+
+private func bytes(_ raw: UnsafeRawBufferPointer) -> UnsafeBufferPointer<UInt8> {
+    UnsafeBufferPointer(start: raw.baseAddress?.assumingMemoryBound(to: UInt8.self), count: raw.count)
+}
+
+private func writeJSON(_ out: inout Writer, _ model: Model, _ plan: MemoryPlan) {
+    let file = model.file
+    let record = model.record
+    func field(_ name: StaticString, _ value: Int) {
+        out.text(", \"")
+        out.text(name)
+        out.text("\": ")
+        out.number(value)
+    }
+    out.text("{\"description\": \"")
+    out.jsonEscaped(bytes(file.text(record.description)))
+    out.text("\"")
+    field("format_version", Int(file.header.formatVersion))
+    field("parameters", Int(record.parameterCount))
+    field("unique_parameters", Int(record.uniqueParameterCount))
+    field("hidden_size", model.hiddenSize)
+    field("vocabulary_size", model.vocabularySize)
+    field("context_default", Int(record.contextDefault))
+    field("context_maximum", Int(record.contextMaximum))
+    out.text(record.isCausal ? ", \"causal\": true" : ", \"causal\": false")
+    field("steps", file.stepCount)
+    field("attentions", file.attentionCount)
+    field("feed_forwards", file.feedForwardCount)
+    field("tensors", file.tensorCount)
+    field("names", file.nameCount)
+    field("aliases", aliasCount(file))
+    field("tokenizer_pieces", file.hasTokenizer ? Int(file.tokenizer.pieceCount) : 0)
+    field("tokenizer_bytes", tokenizerByteCount(file))
+    field("residual_fraction_bits", Int(record.residualFractionBits))
+    field("logit_fraction_bits", Int(record.logitFractionBits))
+    field("file_bytes", file.byteCount)
+    field("padding_bytes", file.paddingByteCount)
+    field("context", plan.contextTokenCount)
+    field("arena_bytes", plan.arenaByteCount)
+    out.text("}\n")
+}

@@ -1,0 +1,117 @@
+import CPlatform
+import Console
+import Kernels
+import ModelFile
+import STLM
+
+/// A mapped and validated model file, unmapped at the end of its life.
+struct OpenedModel: ~Copyable {
+    let model: Model
+    let byteCount: Int
+    private let base: UnsafeRawPointer
+
+    /// nil after a complaint.
+    init?(_ path: Arguments.Word) {
+        var base: UnsafeRawPointer?
+        var byteCount = 0
+        let error = stlm_file_map(path, &base, &byteCount)
+        guard error == 0, let base else {
+            complain("%n cannot be opened as a model file (%d); check the path", name: path, detail: stlm_error_text(error))
+            return nil
+        }
+        do throws(ModelFileError) {
+            model = Model(try ModelFile(base, byteCount: byteCount))
+        } catch {
+            complainAbout(error, path)
+            stlm_file_unmap(base, byteCount)
+            return nil
+        }
+        self.base = base
+        self.byteCount = byteCount
+    }
+
+    deinit { stlm_file_unmap(base, byteCount) }
+}
+
+/// The sentence of a model file's lie.
+func complainAbout(_ error: ModelFileError, _ path: Arguments.Word) {
+    var sentence = InlineArray<512, UInt8>(repeating: 0)
+    withUnsafeMutableBytes(of: &sentence) { bytes in
+        let buffer = UnsafeMutableBufferPointer(
+            start: bytes.baseAddress!.assumingMemoryBound(to: UInt8.self), count: bytes.count - 1)
+        _ = error.write(into: buffer)
+        complain("%n: %d", name: path, detail: bytes.baseAddress!.assumingMemoryBound(to: CChar.self))
+    }
+}
+
+func complainAbout(_ error: SessionError) {
+    switch error {
+    case .contextOutOfRange(let asked, let maximum):
+        complain("a context of %a is not to be had; this model has positions for 1 to %b", asked, maximum)
+    case .tokenOutOfRange(let token, let size):
+        complain("token id %a is out of range; this model has ids 0 to %b", Int(token), size - 1)
+    case .contextFull(let needed, let context):
+        complain("the prompt takes %a positions and the context has %b; give --context, a shorter prompt, or --slide", needed, context)
+    case .arenaTooSmall(let have, let need):
+        complain("the arena has %a bytes and %b are needed", have, need)
+    case .notCausal:
+        complain("this model sees the whole text at once (it is not causal), so that a text cannot be scored token by token")
+    }
+}
+
+/// The kernels that STLM_CPU asks for, or the best there are; nil after a complaint.
+func chosenKernels() -> KernelSet? {
+    guard let word = stlm_environment("STLM_CPU"), word[0] != 0 else { return .detected }
+    if equals(word, "baseline") { return .baseline }
+    if equals(word, "avx2") {
+        if KernelSet.detected == .avx2 { return .avx2 }
+        complain("STLM_CPU asks for avx2, which this CPU does not have; unset it or use baseline")
+        return nil
+    }
+    complain("STLM_CPU is '%n'; it can be baseline or avx2", name: word)
+    return nil
+}
+
+/// Pages for a session's arena, given back at the end of its life.
+struct Arena: ~Copyable {
+    let bytes: UnsafeMutableRawBufferPointer
+
+    /// nil after a complaint.
+    init?(_ byteCount: Int) {
+        guard let base = stlm_pages_reserve(byteCount) else {
+            complain("there is no memory for %a bytes; give a smaller --context", byteCount)
+            return nil
+        }
+        bytes = UnsafeMutableRawBufferPointer(start: base, count: byteCount)
+    }
+
+    deinit { stlm_pages_release(bytes.baseAddress, bytes.count) }
+}
+
+/// Token ids from `1 5 9` or `1,5,9`, into `ids`; their count, or nil after a complaint.
+func parseIds(_ word: Arguments.Word, into ids: UnsafeMutableBufferPointer<UInt32>) -> Int? {
+    var count = 0
+    var value: UInt64?
+    var k = 0
+    while true {
+        let byte = UInt8(bitPattern: word[k])
+        if byte >= 0x30, byte <= 0x39 {
+            value = min((value ?? 0) * 10 + UInt64(byte - 0x30), UInt64(UInt32.max))
+        } else if byte == 0 || byte == 0x20 || byte == 0x2C || byte == 0x0A || byte == 0x09 {
+            if let known = value {
+                if count == ids.count {
+                    complain("--ids has more than %a ids", ids.count)
+                    return nil
+                }
+                ids[count] = UInt32(known)
+                count += 1
+                value = nil
+            }
+            if byte == 0 { return count }
+        } else {
+            complain("--ids takes whole numbers with spaces between, not '%n'", name: word)
+            return nil
+        }
+        k += 1
+    }
+}

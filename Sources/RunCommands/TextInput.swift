@@ -1,0 +1,59 @@
+import CPlatform
+import Console
+
+/// A whole text: a mapped file, or standard input read into pages.
+struct TextInput: ~Copyable {
+    /// Standard input is read up to here.
+    static let pipeByteLimit = 64 << 20
+
+    let bytes: UnsafeBufferPointer<UInt8>
+    private let mapped: UnsafeRawPointer?
+    private let pages: UnsafeMutableRawPointer?
+
+    /// The file at `path`. nil after a complaint.
+    init?(path: Arguments.Word) {
+        var base: UnsafeRawPointer?
+        var count = 0
+        let error = stlm_file_map(path, &base, &count)
+        guard error == 0, let base else {
+            complain("%n cannot be read as a text (%d); give a file that is not empty", name: path, detail: stlm_error_text(error))
+            return nil
+        }
+        mapped = base
+        pages = nil
+        bytes = UnsafeBufferPointer(start: base.assumingMemoryBound(to: UInt8.self), count: count)
+    }
+
+    /// All of standard input. nil after a complaint.
+    init?(standardInput: Void) {
+        guard let pages = stlm_pages_reserve(Self.pipeByteLimit) else {
+            complain("there is no memory to read standard input")
+            return nil
+        }
+        var count = 0
+        while true {
+            if count == Self.pipeByteLimit {
+                complain("standard input is longer than %a bytes; give a file", Self.pipeByteLimit)
+                stlm_pages_release(pages, Self.pipeByteLimit)
+                return nil
+            }
+            var read = 0
+            let error = stlm_read(0, pages + count, Self.pipeByteLimit - count, &read)
+            if error != 0 {
+                complain("standard input cannot be read (%n)", name: stlm_error_text(error))
+                stlm_pages_release(pages, Self.pipeByteLimit)
+                return nil
+            }
+            if read == 0 { break }
+            count += read
+        }
+        mapped = nil
+        self.pages = pages
+        bytes = UnsafeBufferPointer(start: UnsafeRawPointer(pages).assumingMemoryBound(to: UInt8.self), count: count)
+    }
+
+    deinit {
+        if let mapped { stlm_file_unmap(mapped, bytes.count) }
+        if let pages { stlm_pages_release(pages, Self.pipeByteLimit) }
+    }
+}

@@ -1,0 +1,32 @@
+import FixedPoint
+
+extension Session {
+    /// The cost of a token in bits, in units of 2^-24 (-log2 of its probability): arithmetic-1, section 9.
+    /// - Parameters:
+    ///   - logits: (vocabulary)
+    public func cost(_ logits: UnsafePointer<Int32>, of token: UInt32) -> Int64 {
+        let count = model.vocabularySize
+        var greatest = logits[0]
+        for i in 1..<max(1, count) { greatest = max(greatest, logits[i]) }
+        // A temperature of 1.0 is 65,536: factor and shift are those of section 9.
+        let shift = 16 + Int(model.record.logitFractionBits)
+        var total: UInt64 = 0
+        for i in 0..<count {
+            let x = shifted(UInt64(Int64(greatest) &- Int64(logits[i])), log2eQ40, shift)
+            total &+= UInt64(exp2Negative(UInt32(clamping: x)))
+        }
+        let own = shifted(UInt64(Int64(greatest) - Int64(logits[Int(token)])), log2eQ40, shift)
+        return log2Fixed(total) - 30 << 24 + Int64(clamping: own)
+    }
+}
+
+/// 2^(cost) of a mean cost in units of 2^-24, in units of 2^-16: a perplexity. Saturates.
+public func perplexity(meanCost: Int64) -> UInt64 {
+    let whole = Int(meanCost >> 24)
+    let fraction = UInt32(meanCost & 0xFF_FFFF)
+    // 2^f = 2 * 2^-(1 - f), in Q30
+    let value = UInt64(exp2Negative((1 << 24) - fraction)) << 1
+    let shift = 30 - 16 - whole
+    if shift >= 0 { return shift > 63 ? 0 : value >> UInt64(shift) }
+    return -shift >= value.leadingZeroBitCount ? .max : value << UInt64(-shift)
+}

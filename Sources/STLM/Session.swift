@@ -1,0 +1,115 @@
+import CPlatform
+import FixedPoint
+import Kernels
+import ModelFile
+import Tokenizers
+
+/// One sequence being read or written: a model, an arena that the caller provides, and the position.
+///
+/// Everything a session writes lies in the arena; it allocates nothing. Not safe for use from two threads at once.
+public struct Session: ~Copyable {
+    public let model: Model
+    public let plan: MemoryPlan
+    public let kernels: KernelSet
+    let arena: UnsafeMutableRawPointer
+
+    /// Positions fed so far.
+    public private(set) var position = 0
+    /// Tokens of the last call of `feed`, whose residual rows are still there.
+    var fedCount = 0
+
+    /// - Parameters:
+    ///   - arena: at least `plan.arenaByteCount` bytes at a multiple of 64, which must outlive the session.
+    public init(_ model: Model, _ plan: MemoryPlan, kernels: KernelSet, arena: UnsafeMutableRawBufferPointer) throws(SessionError) {
+        guard let base = arena.baseAddress, arena.count >= plan.arenaByteCount, UInt(bitPattern: base) % 64 == 0 else {
+            throw .arenaTooSmall(have: arena.count, need: plan.arenaByteCount)
+        }
+        self.model = model
+        self.plan = plan
+        self.kernels = kernels
+        self.arena = base
+        // A pool that cannot have its threads works with those it got.
+        if plan.threadCount > 1 { _ = stlm_pool_start(base + plan.pool.offset, UInt32(plan.threadCount)) }
+    }
+
+    deinit {
+        if plan.threadCount > 1 { stlm_pool_stop(arena + plan.pool.offset) }
+    }
+
+    /// Tokens in the context so far. (position)
+    public var history: UnsafePointer<UInt32> { UnsafePointer(historyPointer) }
+    var historyPointer: UnsafeMutablePointer<UInt32> {
+        (arena + plan.history.offset).assumingMemoryBound(to: UInt32.self)
+    }
+
+    /// Forgets the sequence.
+    public mutating func reset() {
+        position = 0
+        fedCount = 0
+    }
+
+    /// Reads tokens, at most `plan.batchTokenCount` of them; their logits can then be asked for with `computeLogits`.
+    /// A model that is not causal reads its whole sequence again.
+    public mutating func feed(_ tokens: UnsafeBufferPointer<UInt32>) throws(SessionError) {
+        for token in tokens where Int(token) >= model.vocabularySize {
+            throw .tokenOutOfRange(token: token, vocabularySize: model.vocabularySize)
+        }
+        if tokens.count > min(plan.batchTokenCount, plan.contextTokenCount - position) {
+            throw .contextFull(needed: position + tokens.count, context: plan.contextTokenCount)
+        }
+        for k in 0..<tokens.count { historyPointer[position + k] = tokens[k] }
+        let first = model.record.isCausal ? position : 0
+        position += tokens.count
+        fedCount = position - first
+        forward(firstPosition: first, count: fedCount)
+    }
+
+    /// Reads any number of tokens that fit in the context, batch by batch.
+    /// - Returns: false if `shouldStop` became true between batches.
+    @discardableResult
+    public mutating func feedAll(
+        _ tokens: UnsafeBufferPointer<UInt32>, shouldStop: () -> Bool = { false }
+    ) throws(SessionError) -> Bool {
+        if tokens.count > plan.contextTokenCount - position {
+            throw .contextFull(needed: position + tokens.count, context: plan.contextTokenCount)
+        }
+        var start = 0
+        while start < tokens.count {
+            if shouldStop() { return false }
+            let count = min(plan.batchTokenCount, tokens.count - start)
+            try feed(UnsafeBufferPointer(rebasing: tokens[start..<start + count]))
+            start += count
+        }
+        return true
+    }
+
+    /// Makes room in a full context: keeps its last half (after the begin-of-sequence token, where there is one) and
+    /// reads it anew: arithmetic-1, section 10.
+    public mutating func slide() throws(SessionError) {
+        let keep = plan.contextTokenCount / 2
+        let total = position
+        let bos = model.bosToken
+        let tail = min(bos == nil ? keep : max(0, keep - 1), total)
+        let head = bos == nil || keep == 0 ? 0 : 1
+        for k in 0..<tail { historyPointer[head + k] = historyPointer[total - tail + k] }
+        if let bos, head == 1 { historyPointer[0] = bos }
+        reset()
+        // The tokens lie where feed puts them, so that it copies each onto itself.
+        try feedAll(UnsafeBufferPointer(start: history, count: head + tail))
+    }
+
+    // MARK: Parallel work
+
+    /// Runs `work(context, part)` for each part, on all threads of the session.
+    func run(_ partCount: Int, _ context: UnsafeMutableRawPointer, _ work: stlm_pool_work) {
+        if plan.threadCount > 1 {
+            stlm_pool_run(arena + plan.pool.offset, work, context, partCount)
+        } else {
+            for part in 0..<partCount { work(context, part) }
+        }
+    }
+
+    func pointer<Element>(_ region: MemoryPlan.Region, as: Element.Type) -> UnsafeMutablePointer<Element> {
+        (arena + region.offset).assumingMemoryBound(to: Element.self)
+    }
+}

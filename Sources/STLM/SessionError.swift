@@ -1,0 +1,13 @@
+/// What can go wrong with a session after its model was opened.
+public enum SessionError: Error, Equatable, Sendable {
+    /// A context of `asked` positions, where 1 ... `maximum` can be had.
+    case contextOutOfRange(asked: Int, maximum: Int)
+    /// Token `token` of a model whose vocabulary has `vocabularySize`.
+    case tokenOutOfRange(token: UInt32, vocabularySize: Int)
+    /// `needed` positions do not fit in the `context` of the session.
+    case contextFull(needed: Int, context: Int)
+    /// The arena has `have` bytes, the plan needs `need`, at a multiple of 64.
+    case arenaTooSmall(have: Int, need: Int)
+    /// A model that is not causal keeps no state that such work could go on from.
+    case notCausal
+}

@@ -1,0 +1,199 @@
+"""Writes small model files for the tests, from a seed and directly from the document."""
+
+import struct
+import zlib
+
+import numpy as np
+
+NONE = 0xFFFFFFFF
+
+
+def align(n, a):
+    return -(-n // a) * a
+
+
+def assemble(regions, **lies):
+    """Header, table and regions from a list of [kind, alignment, bytes]; lies replace computed header fields."""
+    end = 64 + 32 * len(regions)
+    table, body = b"", b""
+    for kind, alignment, data in regions:
+        start = align(end, alignment)
+        body += bytes(start - end) + data
+        end = start + len(data)
+        table += struct.pack("<IIQQII", kind, alignment, start, len(data), zlib.crc32(data), 0)
+    f = {"version": 1, "draft": 1, "features": 0, "size": end, "count": len(regions), **lies}
+    head = b"\x89STLM\r\n\x1a" + struct.pack("<HHIQII", *(f[k] for k in ("version", "draft", "features", "size", "count")), 0)
+    return seal(head + bytes(32) + table + body)
+
+
+def seal(data):
+    """The same file with a right header checksum."""
+    data = bytearray(data)
+    data[28:32] = bytes(4)
+    count = struct.unpack_from("<I", data, 24)[0]
+    data[28:32] = struct.pack("<I", zlib.crc32(data[:64 + 32 * count]))
+    return bytes(data)
+
+
+def set32(data, at, value):
+    return data[:at] + struct.pack("<I", value & NONE) + data[at + 4:]
+
+
+class Example:
+    """A random model. `regions` may be changed before `image`; `real` holds each tensor's real values."""
+
+    def __init__(self, seed=0, hidden=24, vocabulary=300, context=20, heads=4, kv_heads=2, head_size=6, ffn=40,
+                 width=16, activation_bits=16, kind=1, bias=False, activation=6, gated=True, rotation=True,
+                 positions=False, causal=True, tied=True, steps=2, shared=False, tokenizer=1, bos=0, norms=True):
+        self.__dict__.update({k: v for k, v in locals().items() if k != "self"})
+        self.random = np.random.default_rng(seed)
+        self.tensors, self.bodies, self.real, self.names = [], [], [], []
+        self.text = b"description"
+        self.parts = {3: [], 4: [], 5: [], 2: []}
+        self.build()
+
+    # tensors
+
+    def add(self, encoding, rows, columns, exponent, body, real, name=None):
+        k = len(self.tensors)
+        self.tensors.append(struct.pack("<IIIi16x", encoding, rows, columns, exponent))
+        self.bodies.append(body)
+        self.real.append(real)
+        name = (name or f"tensor.{k}").encode()
+        self.names.append(struct.pack("<5I", len(self.text), len(name), k, 0, rows))
+        self.text += name
+        return k
+
+    def matrix(self, rows, columns, gain=1.0):
+        size = self.width // 8
+        group, top = 4 // size, 127 if size == 1 else 32767
+        codes = np.clip(np.round(self.random.normal(0, top / 3, (rows, columns))), -top, top).astype(np.int64)
+        q = self.random.integers(0, 2048, rows) + 2048 * self.random.integers(0, 2, rows)
+        exponent = int(np.round(np.log2(top / 3 * 2500 * columns ** 0.5 / gain)))
+        padded = np.zeros((align(rows, 16), align(columns, group)), np.int64)
+        padded[:rows, :columns] = codes
+        data = np.zeros(padded.size * size, np.uint8)
+        flat = padded.astype(f"<i{size}").view(np.uint8).reshape(padded.shape + (size,))
+        r, j = np.indices(padded.shape)
+        at = ((r // 16) * (padded.shape[1] // group) + j // group) * 64 + (r % 16) * 4 + (j % group) * size
+        for b in range(size):
+            data[at + b] = flat[:, :, b]
+        scales = np.zeros(align(rows, 16), "<u2")
+        scales[:rows] = q
+        real = codes * (2048 + q % 2048)[:, None] * 2.0 ** -((q >> 11)[:, None] + float(exponent))
+        return self.add(size, rows, columns, exponent, data.tobytes() + scales.tobytes(), real)
+
+    def vector(self, n, mean, spread, fraction_bits=24):
+        values = np.round((mean + self.random.normal(0, spread, n)) * 2.0 ** fraction_bits).astype("<i4")
+        return self.add(3, 1, n, fraction_bits, values.tobytes(), values / 2.0 ** fraction_bits)
+
+    def linear(self, rows, columns, gain=1.0):
+        t = self.matrix(rows, columns, gain)
+        b = self.vector(rows, 0, 0.1, 26) if self.bias else NONE
+        return struct.pack("<III", t, b, self.activation_bits)
+
+    def rotation_table(self):
+        angle = np.arange(self.context)[:, None] * 10000.0 ** (-2 * np.arange(self.head_size // 2) / self.head_size)
+        pairs = np.stack([np.round(np.cos(angle) * 16384), np.round(np.sin(angle) * 16384)], -1).astype("<i2")
+        return self.add(4, self.context, self.head_size // 2, 14, pairs.tobytes(), pairs / 16384.0)
+
+    def pieces(self):
+        x = np.array([-2.0, -0.5, 1.0, 3.0])
+        slopes = np.array([0.0, -0.1, 0.5, 1.0, 0.75])
+        y = np.cumsum([-0.1, -0.15, 0.75, 2.0])
+        words = np.concatenate([x * 2**20, y * 2**20, slopes * 2**16]).round().astype("<i4")
+        return self.add(5, 1, 4, 16, words.tobytes(), (x, words[4:8] / 2.0**20, words[8:] / 2.0**16))
+
+    # parts
+
+    def norm(self):
+        weight = self.vector(self.hidden, 1, 0.2)
+        bias = self.vector(self.hidden, 0, 0.1, 22) if self.kind == 2 else NONE
+        self.parts[5].append(struct.pack("<IIIiQQ", self.kind, weight, bias, 22, int(1e-5 * 2**64), 0))
+        return len(self.parts[5]) - 1 if self.norms else NONE
+
+    def build(self):
+        H, G, s, n = self.heads, self.kv_heads, self.head_size, self.hidden
+        self.embedding = self.matrix(self.vocabulary, n, 4)
+        self.position_tensor = self.matrix(self.context, n, 2) if self.positions else NONE
+        rotation = self.rotation_table() if self.rotation else NONE
+        exponent, factor = 0, np.log2(np.e) / s ** 0.5
+        while factor * 2**exponent < 2**30:
+            exponent += 1
+        self.score = (int(round(factor * 2**exponent)), exponent)
+        for k in range(self.steps):
+            self.parts[3].append(self.linear((H + 2 * G) * s, n) + self.linear(n, H * s)
+                                 + struct.pack("<6Ii12x", H, G, s, rotation, 0, *self.score))
+            if k == 0 or not self.shared:
+                gate = self.linear(self.ffn, n) if self.gated else struct.pack("<III", NONE, NONE, 0)
+                up, down = self.linear(self.ffn, n), self.linear(n, self.ffn)
+                table = self.pieces() if self.activation == 7 else NONE
+                self.parts[4].append(struct.pack("<II", 2 if self.gated else 1, self.activation) + gate + up + down
+                                     + struct.pack("<I16x", table))
+            self.parts[2].append(struct.pack("<6I", k, 0 if self.shared else k, self.norm(), self.norm(), k, 0))
+        self.final_norm = self.norm()
+        self.head = (struct.pack("<III", self.embedding, NONE, self.activation_bits) if self.tied
+                     else self.linear(self.vocabulary, n))
+        self.names.append(struct.pack("<5I", 0, 4, 0, 2**31, 0))
+        self.regions = self.make_regions()
+
+    # the file
+
+    def model_record(self):
+        r = struct.pack("<8I", self.hidden, self.vocabulary, self.context - 2, self.context, self.steps,
+                        self.embedding, self.position_tensor, self.final_norm) + self.head
+        r += struct.pack("<iiIIII", 22, 20, int(self.causal), NONE if self.bos is None else self.bos, NONE, 1)
+        r += struct.pack("<4I", 2, NONE, NONE, NONE)
+        r += struct.pack("<6I", 65536, 0, 65536, 0, 65536, 64) + struct.pack("<9I", 1, 0, 4, 0, 0, 0, 0, 0, 0)
+        return r + struct.pack("<IIQQ88x", 0, 11, 1000, 900)
+
+    def make_regions(self):
+        regions = [[1, 64, self.model_record()]]
+        tables = {k: b"".join(v) for k, v in self.parts.items()}
+        tables.update({6: b"".join(self.tensors), 7: b"".join(self.names), 8: self.text})
+        regions += [[k, 64, tables[k]] for k in range(2, 9) if tables[k]]
+        if self.tokenizer:
+            regions += self.tokenizer_regions()
+        return regions + [[64, 16384 if k == 0 else 64, body] for k, body in enumerate(self.bodies)]
+
+    def tokenizer_regions(self):
+        pieces = [b"\n<s>\n", b"<unk>", b""] + [bytes([b]) for b in range(256)]
+        merges, characters = [], []
+        if self.tokenizer == 2:
+            for character in "é€ a":
+                data = character.encode()
+                if len(data) > 1:
+                    pieces.append(data)
+                characters.append((ord(character), pieces.index(data)))
+            pairs = [("é".encode(), b"a"), ("€".encode(), "éa".encode()), (b"a", b"a"), (b" ", b"a")]
+        else:
+            pairs = [(b"t", b"h"), (b"th", b"e"), (b" ", b"the"), (b"a", b"a"), (b"aa", b"aa"), (b"\xc3", b"\xa9")]
+        for rank, (left, right) in enumerate(pairs):
+            pieces.append(left + right)
+            merges.append((pieces.index(left), pieces.index(right), len(pieces) - 1, rank // 2))
+        self.piece_list, self.merge_list = pieces, sorted(merges)
+        self.character_list = sorted(characters)
+        ends = np.cumsum([0] + [len(p) for p in pieces]).astype("<u4")
+        bits = bytearray(8192)
+        for p in pieces + [chr(c).encode() for c, _ in characters]:
+            for a, b in zip(p, p[1:]):
+                bits[(256 * a + b) // 8] |= 1 << b % 8
+        record = struct.pack("<4I256H496x", self.tokenizer, int(self.tokenizer == 2), len(pieces),
+                             max(map(len, pieces)), *range(3, 259))
+        regions = [[9, 64, record], [10, 64, ends.tobytes()], [11, 64, b"".join(pieces)],
+                   [12, 64, b"".join(struct.pack("<4H", *m) for m in self.merge_list)]]
+        if characters:
+            regions.append([13, 64, b"".join(struct.pack("<II", *c) for c in self.character_list)])
+        return regions + [[14, 64, bytes(bits)]]
+
+    def image(self, **lies):
+        return assemble(self.regions, **lies)
+
+    def region(self, kind):
+        return next(r for r in self.regions if r[0] == kind)
+
+    def poke(self, kind, at, value):
+        """Replaces the u32 at this place of a region."""
+        region = self.region(kind)
+        region[2] = set32(region[2], at, value)
+        return self

@@ -1,0 +1,275 @@
+"""One lie for every rule of stlm-1: each must be refused with one sentence."""
+
+import os
+import struct
+import subprocess
+import sys
+import tempfile
+import unittest
+
+import numpy as np
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, HERE)
+
+from example_files import NONE, Example, seal, set32
+from forward import Forward
+from model_file import Reader
+from refusal import Refused
+
+MODEL, SCHEDULE, ATTENTION, FFN, NORM, TENSORS, NAMES, TEXT = range(1, 9)
+TOKENIZER, OFFSETS, PIECES, MERGES, CHARACTERS, ADJACENCY = range(9, 15)
+WEIGHTS = 64
+
+
+def poke(kind, *pairs, **settings):
+    """A file in which u32 fields (place, value) of a region are changed; all checksums are right."""
+    def make():
+        example = Example(**settings)
+        for at, value in zip(pairs[::2], pairs[1::2]):
+            example.poke(kind, at, value)
+        return example.image()
+    return make
+
+
+def change(function, **settings):
+    """A file whose Example has been changed by a function."""
+    def make():
+        example = Example(**settings)
+        function(example)
+        return example.image()
+    return make
+
+
+def raw(function, right_checksum=True):
+    """A file whose final bytes have been changed."""
+    def make():
+        data = bytearray(Example().image())
+        data = function(data) or data
+        return seal(data) if right_checksum else bytes(data)
+    return make
+
+
+def put(at, *values):
+    """Writes single bytes."""
+    def function(data):
+        data[at:at + len(values)] = bytes(values)
+    return function
+
+
+def drop(kind):
+    def function(example):
+        example.regions = [r for r in example.regions if r[0] != kind]
+    return function
+
+
+def resize(kind, edit):
+    def function(example):
+        region = example.region(kind)
+        region[2] = edit(region[2])
+    return function
+
+
+def insert(at, region):
+    return lambda example: example.regions.insert(at, region)
+
+
+def weights(k, edit):
+    def function(example):
+        region = [r for r in example.regions if r[0] == WEIGHTS][k]
+        region[2] = edit(region[2])
+    return function
+
+
+def with_byte(data, at, value):
+    at %= len(data)
+    return data[:at] + bytes([value]) + data[at + 1:]
+
+
+def entry(i, field):
+    return 64 + 32 * i + field
+
+
+def last_weights_padding(data):
+    """The byte before the last region is padding in this example."""
+    count = struct.unpack_from("<I", data, 24)[0]
+    offset = struct.unpack_from("<Q", data, entry(count - 1, 8))[0]
+    before = struct.unpack_from("<QQ", data, entry(count - 2, 8))
+    assert sum(before) < offset
+    data[offset - 1] = 1
+
+
+def first_tensor(encoding, **settings):
+    return next(k for k, t in enumerate(Example(**settings).tensors) if t[0] == encoding)
+
+
+def tensor_lie(encoding, field, value, **settings):
+    return poke(TENSORS, 32 * first_tensor(encoding, **settings) + field, value, **settings)
+
+
+def scales_lie():
+    def edit(data):
+        return with_byte(data, -1, 1)
+    return change(weights(0, edit), vocabulary=300)
+
+
+R, PIECEWISE, UTF8 = {"rotation": True}, {"activation": 7}, {"tokenizer": 2, "vocabulary": 311}
+BIASED = {"kind": 2, "bias": True}
+VECTOR, ROTATION = first_tensor(3), first_tensor(4)
+B_VECTOR = first_tensor(3, **BIASED)
+
+LIES = {
+    # 2.1
+    "short file": lambda: Example().image()[:63], "empty file": lambda: b"", "magic": raw(put(0, 0x88)),
+    "format version": raw(put(8, 2)), "draft": raw(put(10, 2)), "features": raw(put(12, 1)), "file size": raw(put(16, 0)),
+    "cut file": lambda: Example().image()[:-1], "longer file": lambda: Example().image() + b"\0",
+    "no regions": raw(put(24, 0, 0, 0, 0)), "region count": raw(put(24, 255, 255)), "header reserved": raw(put(63, 1)),
+    "many regions": raw(put(26, 1)), "header checksum": raw(put(28, 1, 2, 3, 4), False),
+    # 2.2 and 2
+    "kind 0": raw(put(entry(0, 0), 0)), "kind 15": raw(put(entry(1, 0), 15)),
+    "order": change(lambda e: e.regions.insert(0, e.regions.pop(1))),
+    "table after weights": change(lambda e: e.regions.append(e.regions.pop(0))),
+    "twice": change(lambda e: e.regions.insert(0, list(e.regions[0]))),
+    "alignment": raw(put(entry(0, 4), 32)), "table alignment": change(lambda e: e.regions[1].__setitem__(1, 16384)),
+    "offset": raw(put(entry(1, 8), 1)), "empty region": raw(put(entry(1, 16), 0, 0, 0, 0)),
+    "byte count": raw(put(entry(1, 22), 255, 255)), "region reserved": raw(put(entry(1, 28), 1)),
+    "region checksum": raw(put(entry(1, 24), 1, 2, 3, 4)), "padding": raw(last_weights_padding),
+    "wrapping byte count": raw(put(entry(1, 16), *[255] * 8)),
+    "weights checksum": lambda: with_byte(Example().image(), -1, 77),
+    "bytes after the last region": raw(lambda d: d[:16] + struct.pack("<Q", len(d) + 64) + d[24:] + bytes(64)),
+    "model size": change(resize(MODEL, lambda d: d * 2)), "schedule size": change(resize(SCHEDULE, lambda d: d[:-1])),
+    "adjacency size": change(resize(ADJACENCY, lambda d: d * 2)),
+    **{f"no region {k}": change(drop(k)) for k in (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 14)},
+    "merges without tokenizer": change(insert(8, [12, 64, bytes(8)]), tokenizer=0, bos=None),
+    "a weights region less": change(lambda e: e.regions.pop()), "a weights region more": change(lambda e: e.regions.append([64, 64, b"x"])),
+    # 3 and 10
+    "hidden 1": poke(MODEL, 0, 1), "hidden large": poke(MODEL, 0, 65537), "hidden other": poke(MODEL, 0, 25),
+    "vocabulary 0": poke(MODEL, 4, 0), "vocabulary large": poke(MODEL, 4, 2**20 + 1), "vocabulary other": poke(MODEL, 4, 301),
+    "context_default 0": poke(MODEL, 8, 0), "context_default large": poke(MODEL, 8, 21), "context_maximum": poke(MODEL, 12, 65537),
+    "context beyond rotation": poke(MODEL, 12, 21), "position rows": poke(MODEL, 12, 19, positions=True, rotation=False),
+    "kv_slot_count more": poke(MODEL, 16, 3), "kv_slot_count less": poke(MODEL, 16, 1),
+    "embedding index": poke(MODEL, 20, 99), "embedding none": poke(MODEL, 20, NONE), "embedding kind": poke(MODEL, 20, VECTOR),
+    "position index": poke(MODEL, 24, 99), "position kind": poke(MODEL, 24, VECTOR), "final_norm": poke(MODEL, 28, 99),
+    "head tensor": poke(MODEL, 32, 2), "head none": poke(MODEL, 32, NONE), "head bias": poke(MODEL, 36, 0), "head bias size": poke(MODEL, 36, VECTOR),
+    "head bits": poke(MODEL, 40, 12), "head bits 8": poke(MODEL, 40, 8), "head bits 0": poke(MODEL, 40, 0),
+    "residual bits": poke(MODEL, 44, 63), "residual bits low": poke(MODEL, 44, -33), "logit bits": poke(MODEL, 48, 63),
+    "logit bits low": poke(MODEL, 48, -33), "flags": poke(MODEL, 52, 3), "bos": poke(MODEL, 56, 300), "pad": poke(MODEL, 60, 300),
+    "end count": poke(MODEL, 64, 5), "end token": poke(MODEL, 68, 300), "end token none": poke(MODEL, 68, NONE),
+    "unused end token": poke(MODEL, 72, 0), "temperature": poke(MODEL, 84, 6553601), "top_p 0": poke(MODEL, 92, 0),
+    "top_p": poke(MODEL, 92, 65537), "min_p": poke(MODEL, 96, 65537), "penalty low": poke(MODEL, 100, 6553),
+    "penalty": poke(MODEL, 100, 6553601), "window": poke(MODEL, 104, 65537), "stop count": poke(MODEL, 108, 5),
+    "stop text": poke(MODEL, 112, 10**6), "stop wraps": poke(MODEL, 112, NONE, 116, 2), "unused stop": poke(MODEL, 120, 1),
+    "unused stop size": poke(MODEL, 124, 1), "description": poke(MODEL, 148, 10**6), "model reserved": poke(MODEL, 252, 1),
+    # 4
+    "empty step": poke(SCHEDULE, 0, NONE, 4, NONE, 8, NONE, 12, NONE, 16, NONE), "step attention": poke(SCHEDULE, 0, 2),
+    "step feed-forward": poke(SCHEDULE, 4, 2), "step norm": poke(SCHEDULE, 8, 5), "step norm 2": poke(SCHEDULE, 12, 5),
+    "norm without attention": poke(SCHEDULE, 0, NONE, 16, NONE), "norm without feed-forward": poke(SCHEDULE, 4, NONE),
+    "slot": poke(SCHEDULE, 16, 2), "slot none": poke(SCHEDULE, 16, NONE), "slot twice": poke(SCHEDULE, 16, 1),
+    "slot without attention": poke(SCHEDULE, 0, NONE, 8, NONE), "step reserved": poke(SCHEDULE, 20, 1),
+    "steps": change(resize(SCHEDULE, lambda d: d * 2049)),
+    # 5.1 and 5.2
+    "qkv tensor": poke(ATTENTION, 0, 99), "qkv shape": poke(ATTENTION, 0, 0), "qkv bias": poke(ATTENTION, 4, VECTOR),
+    "bits 8 with codes of 16": poke(ATTENTION, 8, 8), "output shape": poke(ATTENTION, 12, 0), "heads 0": poke(ATTENTION, 24, 0),
+    "heads": poke(ATTENTION, 24, 3), "heads huge": poke(ATTENTION, 24, 2**32 - 2), "kv heads 0": poke(ATTENTION, 28, 0), "kv heads": poke(ATTENTION, 28, 3),
+    "head size 0": poke(ATTENTION, 32, 0), "head size": poke(ATTENTION, 32, 4097), "rotation index": poke(ATTENTION, 36, 99),
+    "rotation kind": poke(ATTENTION, 36, 0), "odd head size": poke(ATTENTION, 36, 1, rotation=False, head_size=5),
+    "pairing": poke(ATTENTION, 40, 1), "pairing without rotation": poke(ATTENTION, 40, 1, rotation=False),
+    "mantissa low": poke(ATTENTION, 44, 2**30 - 1), "mantissa": poke(ATTENTION, 44, 2**31), "score exponent": poke(ATTENTION, 48, 65),
+    "score exponent low": poke(ATTENTION, 48, -1), "attention reserved": poke(ATTENTION, 60, 1),
+    "rotation columns": poke(ATTENTION, 36, first_tensor(4), 24, 2, 28, 1, 32, 12),
+    # 5.3
+    "ffn kind": poke(FFN, 0, 3), "activation": poke(FFN, 4, 8), "gate none": poke(FFN, 8, NONE), "gate in plain": poke(FFN, 8, 0, gated=False),
+    "gate bits in plain": poke(FFN, 16, 16, gated=False), "gate shape": poke(FFN, 8, 0), "up": poke(FFN, 20, 99), "up columns": poke(FFN, 20, first_tensor(2) + 3, hidden=25), "down": poke(FFN, 32, 0), "no piecewise": poke(FFN, 44, NONE, **PIECEWISE),
+    "piecewise not wanted": poke(FFN, 44, 0), "piecewise kind": poke(FFN, 44, 0, **PIECEWISE), "ffn reserved": poke(FFN, 60, 1),
+    # 5.4
+    "norm kind": poke(NORM, 0, 0), "norm weight": poke(NORM, 4, NONE), "norm weight kind": poke(NORM, 4, 0), "norm bias": poke(NORM, 8, 0),
+    "norm bias exponent": poke(NORM, 8, VECTOR), "norm bits": poke(NORM, 12, 63), "norm reserved": poke(NORM, 24, 1),
+    # 6
+    "encoding 0": tensor_lie(2, 0, 0), "encoding 6": tensor_lie(2, 0, 6), "encoding other": tensor_lie(2, 0, 1), "rows 0": tensor_lie(3, 4, 0),
+    "rows": tensor_lie(2, 4, 2**20 + 1), "columns 0": tensor_lie(3, 8, 0), "columns": tensor_lie(2, 8, 65537), "matrix exponent": tensor_lie(2, 12, 128),
+    "matrix exponent low": tensor_lie(2, 12, -65), "vector rows": tensor_lie(3, 4, 2), "vector exponent": tensor_lie(3, 12, 63),
+    "vector exponent low": tensor_lie(3, 12, -33), "rotation exponent": tensor_lie(4, 12, 13), "tensor reserved": tensor_lie(2, 28, 1),
+    "piecewise rows": tensor_lie(5, 4, 2, **PIECEWISE), "piecewise breakpoints": tensor_lie(5, 8, 65, **PIECEWISE),
+    "breakpoints order": change(weights(first_tensor(5, **PIECEWISE), lambda d: set32(d, 4, -2**30)), **PIECEWISE),
+    "breakpoints equal": change(weights(first_tensor(5, **PIECEWISE), lambda d: d[4:8] + d[4:]), **PIECEWISE),
+    "weights size": change(weights(1, lambda d: d + b"\0")), "weights size less": change(weights(1, lambda d: d[:-1])),
+    "padding scales": scales_lie(), "padding rows": change(weights(0, lambda d: with_byte(d, -2 * 304 - 1, 1))),
+    "padding columns": change(weights(0, lambda d: with_byte(d, 23 // 2 * 64 + 3, 1)), hidden=23),
+    # 7
+    "name text": poke(NAMES, 0, 10**6), "name target": poke(NAMES, 8, 99), "name rows": poke(NAMES, 16, 301), "name first row": poke(NAMES, 12, 1),
+    "rows wrap": poke(NAMES, 12, 2**31 - 1, 16, 2**31 + 1), "alias with row": poke(NAMES, 20 * 17 + 12, 2**31 + 1), "alias with rows": poke(NAMES, 20 * 17 + 16, 1),
+    "alias target": poke(NAMES, 20 * 17 + 8, 18), "alias of itself": poke(NAMES, 20 * 17 + 8, 17),
+    "names": change(resize(NAMES, lambda d: d * (262144 // 18 + 1))), "NUL in text": change(resize(TEXT, lambda d: d + b"\0")),
+    "text no UTF-8": change(resize(TEXT, lambda d: d + b"\xff")), "text size": change(resize(TEXT, lambda d: d + b" " * 2**24)),
+    "name cuts a character": change(lambda e: (e.region(TEXT).__setitem__(2, "é".encode() + e.text), e.poke(NAMES, 0, 1))),
+    # 8
+    "tokenizer kind": poke(TOKENIZER, 0, 3), "tokenizer flags": poke(TOKENIZER, 4, 2), "piece count": poke(TOKENIZER, 8, 301), "piece count 0": poke(TOKENIZER, 8, 0),
+    "piece count less": poke(TOKENIZER, 8, 264), "longest": poke(TOKENIZER, 12, 9), "longest large": poke(TOKENIZER, 12, 4097), "byte token": poke(TOKENIZER, 16, 265),
+    "tokenizer reserved": poke(TOKENIZER, 1020, 1), "first offset": poke(OFFSETS, 0, 1), "offsets order": poke(OFFSETS, 4, 99), "last offset": poke(OFFSETS, 4 * 265, 10**6),
+    "offsets size": change(resize(OFFSETS, lambda d: d + bytes(4))), "piece bytes": change(resize(PIECES, lambda d: d + b"x")),
+    "merge token": poke(MERGES, 0, 265), "merge result": poke(MERGES, 4, 265), "merge length": poke(MERGES, 4, 4), "merge order": change(resize(MERGES, lambda d: d[8:] + d[:8])),
+    "merge twice": change(resize(MERGES, lambda d: d[:8] + d)), "adjacency more": change(resize(ADJACENCY, lambda d: with_byte(d, 77, 1))),
+    "adjacency less": change(resize(ADJACENCY, lambda d: bytes(8192))), "character token": poke(CHARACTERS, 4, 10**6, **UTF8),
+    "character order": change(resize(CHARACTERS, lambda d: d[8:] + d[:8]), **UTF8), "surrogate": poke(CHARACTERS, 24, 0xD800, **UTF8), "scalar": poke(CHARACTERS, 24, 0x110000, **UTF8),
+    "all pieces empty": change(lambda e: (e.region(OFFSETS).__setitem__(2, bytes(4 * 266)), drop(MERGES)(e), e.poke(TOKENIZER, 12, 0))),
+}
+
+
+class Refusals(unittest.TestCase):
+    def test_lies(self):
+        honest = Reader(Example().image())
+        self.assertEqual(len(honest.model.names), 18)
+        for name, make in LIES.items():
+            with self.subTest(name):
+                with self.assertRaises(Refused) as caught:
+                    Reader(make())
+                sentence = str(caught.exception)
+                self.assertNotIn("\n", sentence)
+                self.assertGreater(len(sentence), 10)
+                if os.environ.get("SHOW_WORST"):
+                    print(f"{name}: {sentence}")
+
+    def test_random_damage(self):
+        """Whatever single field is changed, with right checksums, the file is refused or computes."""
+        random = np.random.default_rng(4)
+        values = [0, 1, 2, 3, 255, 2**16, 2**30, 2**31 - 1, 2**31, NONE - 1, NONE]
+        for k in range(400):
+            example = Example(seed=1, tokenizer=k % 3, bos=0 if k % 3 else None, activation=7, bias=True, kind=2, vocabulary=311)
+            region = example.regions[random.integers(0, len(example.regions) - len(example.bodies))]
+            at = 4 * int(random.integers(0, max(1, len(region[2]) // 4)))
+            value = int(random.choice(values)) if k % 2 else int(random.integers(0, 64))
+            region[2] = set32(region[2], at, value)
+            try:
+                model = Reader(example.image()).model
+                Forward(model).logits([3, 4])
+            except Refused:
+                pass
+
+    def test_command_line(self):
+        def run(*words):
+            environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
+            return subprocess.run([sys.executable, os.path.join(HERE, "stlm_reference.py"), *words], capture_output=True, text=True, env=environment)
+        with tempfile.TemporaryDirectory() as folder:
+            good, bad, text, out = (os.path.join(folder, name) for name in ("good", "bad", "text", "out.npy"))
+            with open(good, "wb") as file:
+                file.write(Example().image())
+            with open(bad, "wb") as file:
+                file.write(poke(MODEL, 0, 1)())
+            with open(text, "w") as file:
+                file.write("the the")
+            for words in (("info", bad), ("info", folder), ("info", good + "x"), ("logits", good, "--ids", "300", "--out", out),
+                          ("logits", good, "--ids", "", "--out", out), ("logits", good, "--ids", "a", "--out", out),
+                          ("generate", good, "--ids", "1", "-n", "2", "--temp", "-1"), ("generate", good, "--ids", "1", "-n", "2", "--top-p", "0"),
+                          ("score", good, "--file", text, "--context", "0"), ("decode", good, "--ids", "300")):
+                result = run(*words)
+                self.assertEqual(result.returncode, 1 if words[-1] != "-1" else result.returncode, words)
+                self.assertEqual(result.stderr.count("\n") if words[-1] != "-1" else 1, 1, result.stderr)
+                self.assertNotIn("Traceback", result.stderr)
+            for words in (("info", good), ("logits", good, "--ids", "1 2", "--out", out), ("encode", good, "--text", "the"), ("decode", good, "--ids", "0 4"),
+                          ("generate", good, "--text", "the", "-n", "3"), ("generate", good, "--ids", "5", "-n", "3", "--temp", "0"), ("score", good, "--file", text)):
+                self.assertEqual(run(*words).returncode, 0, words)
+            self.assertEqual(np.load(out).shape, (2, 300))
+
+
+if __name__ == "__main__":
+    unittest.main()
