@@ -8,7 +8,7 @@ public enum Lie: UInt8, Error, Sendable {
     case countOutOfRange, indexOutOfRange, unknownCode, wrongShape, wrongEncoding, wrongActivationBits
     case wrongTensorSize, tensorWithoutRegion, exponentOutOfRange, valueOutOfRange
     case normWithoutPart, emptyStep, slotWithoutAttention, slotUsedTwice, slotUnused, headsDoNotDivide
-    case notAscending, aliasOfAlias, textOutOfRange, nulInText, mergeWrongLength, characterNotAScalar, wrongNormBias
+    case notAscending, aliasOfAlias, textOutOfRange, nulInText, wrongMergePiece, wrongBytePiece, wrongCharacterPiece, wrongAdjacency, characterNotAScalar, wrongNormBias
 
     public var template: StaticString {
         switch self {
@@ -54,7 +54,10 @@ public enum Lie: UInt8, Error, Sendable {
         case .aliasOfAlias: "names record %i is an alias of record %a, which is an alias itself; the file is damaged"
         case .textOutOfRange: "%r record %i refers to text at %a, beyond the %b bytes there are; the file is damaged"
         case .nulInText: "the text region has a zero byte at %a; the file is damaged"
-        case .mergeWrongLength: "merges record %i makes a piece of %a bytes from %b; the file is damaged"
+        case .wrongMergePiece: "merges record %i makes token %a, whose piece is not that of its two parts; the file is damaged"
+        case .wrongBytePiece: "the tokenizer has token %a for byte %b, whose piece is another; the file is damaged"
+        case .wrongCharacterPiece: "characters record %i names token %a, whose piece is another; the file is damaged"
+        case .wrongAdjacency: "region '%r' does not agree with the pieces at word %i; the file is damaged"
         case .characterNotAScalar: "characters record %i names %a, which is no Unicode character; the file is damaged"
         case .wrongNormBias: "norms record %i: its bias has %a fraction bits where %b are needed; the file is damaged"
         }

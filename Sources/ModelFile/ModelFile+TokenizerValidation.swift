@@ -31,13 +31,38 @@ extension ModelFile {
         let pieceCount = Int(record.pieceCount)
         let most = min(Limit.pieces, Int(model.vocabularySize))
         if pieceCount < 1 || pieceCount > most { throw lie(.countOutOfRange, Int64(pieceCount), Int64(most)) }
-        for byte in 0..<256 where Int(record.byteTokens[byte]) >= pieceCount {
-            throw lie(.indexOutOfRange, Int64(record.byteTokens[byte]), Int64(pieceCount))
-        }
         try validatePieces(pieceCount, longest: Int(record.longestPiece))
+        for byte in 0..<256 {
+            let token = Int(record.byteTokens[byte])
+            if token >= pieceCount { throw lie(.indexOutOfRange, Int64(token), Int64(pieceCount)) }
+            if !isPiece(token, UInt8(byte)) { throw lie(.wrongBytePiece, Int64(token), Int64(byte)) }
+        }
         try validateMerges(pieceCount)
         if kind == .bytes, tableByteCount(.characters) > 0 { throw lie(.unknownCode, Int64(record.kind)) }
         try validateCharacters(pieceCount)
+        try validateAdjacency()
+    }
+
+    private func pieceByte(_ offset: Int) -> UInt8 { tableBytes(.pieceBytes).load(fromByteOffset: offset, as: UInt8.self) }
+    private func pieceLength(_ token: Int) -> Int { pieceOffset(token + 1) - pieceOffset(token) }
+
+    private func isPiece(_ token: Int, _ byte: UInt8) -> Bool {
+        pieceLength(token) == 1 && pieceByte(pieceOffset(token)) == byte
+    }
+
+    /// True if a piece is one character in UTF-8.
+    private func isPiece(_ token: Int, scalar: UInt32) -> Bool {
+        let start = pieceOffset(token)
+        let length = scalar < 0x80 ? 1 : scalar < 0x800 ? 2 : scalar < 0x10000 ? 3 : 4
+        if pieceLength(token) != length { return false }
+        if length == 1 { return UInt32(pieceByte(start)) == scalar }
+        let mark: UInt32 = length == 2 ? 0xC0 : length == 3 ? 0xE0 : 0xF0
+        for k in 0..<length {
+            let shift = UInt32(6 * (length - 1 - k))
+            let expected = k == 0 ? mark | scalar >> shift : 0x80 | scalar >> shift & 0x3F
+            if UInt32(pieceByte(start + k)) != expected { return false }
+        }
+        return true
     }
 
     private func pieceOffset(_ index: Int) -> Int {
@@ -81,10 +106,33 @@ extension ModelFile {
             if greatest >= pieceCount {
                 throw ModelFileError(.indexOutOfRange, region: "merges", index: index, Int64(greatest), Int64(pieceCount))
             }
-            func length(_ token: UInt16) -> Int { pieceOffset(Int(token) + 1) - pieceOffset(Int(token)) }
-            let made = length(merge.result)
-            let from = length(merge.left) + length(merge.right)
-            if made != from { throw ModelFileError(.mergeWrongLength, region: "merges", index: index, Int64(made), Int64(from)) }
+            let left = pieceLength(Int(merge.left))
+            let right = pieceLength(Int(merge.right))
+            var isJoined = pieceLength(Int(merge.result)) == left + right
+            if isJoined {
+                let result = pieceOffset(Int(merge.result))
+                let leftStart = pieceOffset(Int(merge.left))
+                let rightStart = pieceOffset(Int(merge.right))
+                for k in 0..<left where pieceByte(result &+ k) != pieceByte(leftStart &+ k) { isJoined = false }
+                for k in 0..<right where pieceByte(result &+ left &+ k) != pieceByte(rightStart &+ k) { isJoined = false }
+            }
+            if !isJoined { throw ModelFileError(.wrongMergePiece, region: "merges", index: index, Int64(merge.result)) }
+        }
+    }
+
+    /// The set of neighbouring bytes, computed anew and compared: a text cut at a wrong place would encode otherwise.
+    private func validateAdjacency() throws(ModelFileError) {
+        var bits = InlineArray<1024, UInt64>(repeating: 0)
+        for token in 0..<Int(tokenizer.pieceCount) {
+            let start = pieceOffset(token)
+            for k in 1..<max(1, pieceLength(token)) {
+                let bit = Int(pieceByte(start &+ k &- 1)) &<< 8 | Int(pieceByte(start &+ k))
+                bits[bit &>> 6] |= 1 &<< UInt64(bit & 63)
+            }
+        }
+        let stored = tableBytes(.adjacency)
+        for word in 0..<1024 where stored.load(fromByteOffset: word * 8, as: UInt64.self) != bits[word] {
+            throw ModelFileError(.wrongAdjacency, region: "adjacency", index: word)
         }
     }
 
@@ -99,6 +147,9 @@ extension ModelFile {
             }
             if character.token >= UInt32(pieceCount) {
                 throw ModelFileError(.indexOutOfRange, region: "characters", index: index, Int64(character.token), Int64(pieceCount))
+            }
+            if !isPiece(Int(character.token), scalar: character.scalar) {
+                throw ModelFileError(.wrongCharacterPiece, region: "characters", index: index, Int64(character.token))
             }
         }
     }

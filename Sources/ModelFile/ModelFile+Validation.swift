@@ -171,6 +171,9 @@ extension ModelFile {
         for k in 0..<4 {
             let stop = record.stops[k]
             if k < Int(record.stopCount) {
+                if stop.byteCount < 1 || stop.byteCount > 256 {
+                    throw ModelFileError(.countOutOfRange, region: "model", Int64(stop.byteCount), 256)
+                }
                 try requireText(stop, "model", 0)
             } else if stop.offset | stop.byteCount != 0 {
                 throw ModelFileError(.reservedNotZero, region: "model")

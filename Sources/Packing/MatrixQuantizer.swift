@@ -12,14 +12,14 @@ public enum WeightWidth: Int, Sendable {
 }
 
 /// A tensor as the model file stores it.
-struct EncodedTensor: Equatable {
-    var encoding: Encoding
-    var rows: Int
-    var columns: Int
-    var exponent: Int32
-    var bytes: [UInt8]
+package struct EncodedTensor: Equatable {
+    package var encoding: Encoding
+    package var rows: Int
+    package var columns: Int
+    package var exponent: Int32
+    package var bytes: [UInt8]
 
-    var record: TensorRecord {
+    package var record: TensorRecord {
         TensorRecord(encoding: encoding, rows: rows, columns: columns, exponent: exponent)
     }
 }
@@ -28,7 +28,7 @@ struct EncodedTensor: Equatable {
 ///
 /// The codes are computed against the scale as the file stores it, so that rounding the scale costs nothing but a slightly
 /// coarser step (at most 1/2048).
-struct MatrixQuantizer {
+package struct MatrixQuantizer {
     /// Row scale `(2048 + m) * 2^-(d + exponent)` as u16.
     private struct RowScale {
         var mantissa = 2048.0
@@ -48,7 +48,7 @@ struct MatrixQuantizer {
         }
     }
 
-    static func encode(_ values: [Float], rows: Int, columns: Int, width: WeightWidth) -> EncodedTensor {
+    package static func encode(_ values: [Float], rows: Int, columns: Int, width: WeightWidth) -> EncodedTensor {
         let greatest = Double(width.greatestCode)
         var scales = (0..<rows).map { row in
             RowScale(atLeast: Double(maximumMagnitude(values, row * columns..<(row + 1) * columns)) / greatest)

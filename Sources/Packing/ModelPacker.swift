@@ -11,7 +11,7 @@ public struct ModelPacker {
     private var activationBits: UInt32 { UInt32(width.rawValue) }
 
     /// - Returns: the file, and what stands in the report.
-    func pack(_ model: FloatModel, tokenizer: TokenizerTables?) throws(PackError) -> (bytes: [UInt8], shelf: TensorShelf) {
+    package func pack(_ model: FloatModel, tokenizer: TokenizerTables?) throws(PackError) -> (bytes: [UInt8], shelf: TensorShelf) {
         try checkLimits(model)
         let ranges = try Calibration(model)
         let shelf = TensorShelf()

@@ -26,7 +26,7 @@ public struct PackedModel {
         try self.init(model, tokenizer: tables, width: width)
     }
 
-    init(_ model: FloatModel, tokenizer: TokenizerTables?, width: WeightWidth) throws(PackError) {
+    package init(_ model: FloatModel, tokenizer: TokenizerTables?, width: WeightWidth) throws(PackError) {
         let packed = try ModelPacker(width: width).pack(model, tokenizer: tokenizer)
         bytes = packed.bytes
         report = try Self.report(packed.bytes, packed.shelf, width)

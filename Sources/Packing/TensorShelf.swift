@@ -5,17 +5,17 @@ import ModelFile
 /// The tensors of a file in the making: each content once, with all its names.
 ///
 /// Sharing is found twice: parts that hold the same `FloatMatrix`, and different ones that encode to the same bytes.
-final class TensorShelf {
-    struct Entry {
-        var tensor: EncodedTensor
-        var names: [TensorName]
-        var startsBlock: Bool
+package final class TensorShelf {
+    package struct Entry {
+        package var tensor: EncodedTensor
+        package var names: [TensorName]
+        package var startsBlock: Bool
         /// Bytes that the names would take if each were stored by itself.
-        var unsharedByteCount: Int
-        var part: ModelPart
+        package var unsharedByteCount: Int
+        package var part: ModelPart
     }
 
-    private(set) var entries: [Entry] = []
+    package private(set) var entries: [Entry] = []
     private var byMatrix: [ObjectIdentifier: UInt32] = [:]
     private var byContent: [Int: [UInt32]] = [:]
     /// Keeps the objects whose identity is a key alive.
@@ -41,7 +41,8 @@ final class TensorShelf {
         let hash = hasher.finalize()
         for index in byContent[hash] ?? [] where entries[Int(index)].tensor == tensor {
             entries[Int(index)].names += names
-            entries[Int(index)].unsharedByteCount += Self.unshared(tensor, names)
+            // A table that no name stands for is the packer's own; storing it once is no sharing.
+            if !names.isEmpty { entries[Int(index)].unsharedByteCount += Self.unshared(tensor, names) }
             return index
         }
         let index = UInt32(entries.count)

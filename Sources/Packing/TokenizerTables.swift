@@ -3,14 +3,14 @@ import Foundation
 import ModelFile
 
 /// The tokenizer regions of a model file: stlm-1, section 8.
-struct TokenizerTables {
+package struct TokenizerTables {
     var record: TokenizerRecord
     var pieces: [[UInt8]]
     var merges: [MergeRecord]
     var characters: [CharacterRecord]
 
     /// STLM's byte pair encoding: bytes, merges in the order of their ranks, then `<|pad|>` and `<|endoftext|>` as the last two ids.
-    init(merges pairs: [(Int, Int)], vocabularySize: Int) throws(PackError) {
+    package init(merges pairs: [(Int, Int)], vocabularySize: Int) throws(PackError) {
         let count = 256 + pairs.count
         if vocabularySize > Limit.pieces { throw .tokenizerTooLarge(count: vocabularySize, limit: Limit.pieces) }
         if vocabularySize < count + 2 { throw .tokenizerMismatch(tokenizer: count + 2, model: vocabularySize) }
@@ -34,7 +34,7 @@ struct TokenizerTables {
     /// llama2.c's tokenizer: pieces with scores; ids 0 to 2 are control tokens, 3 to 258 the bytes.
     ///
     /// A merge there is any pair whose joined text is a piece, best score first. Scores become ranks, equal ones equal.
-    init(llama2 source: [(bytes: [UInt8], score: Float)], vocabularySize: Int) throws(PackError) {
+    package init(llama2 source: [(bytes: [UInt8], score: Float)], vocabularySize: Int) throws(PackError) {
         if source.count != vocabularySize { throw .tokenizerMismatch(tokenizer: source.count, model: vocabularySize) }
         if source.count > Limit.pieces { throw .tokenizerTooLarge(count: source.count, limit: Limit.pieces) }
         if source.count < 259 { throw .tokenizerMismatch(tokenizer: source.count, model: 259) }
@@ -70,7 +70,7 @@ struct TokenizerTables {
         record.longestPiece = UInt32(pieces.map(\.count).max()!)
     }
 
-    /// Region 14: which bytes stand next to each other inside a piece or a character.
+    /// Region 14: which bytes stand next to each other inside a piece.
     var adjacency: [UInt8] {
         var bits = [UInt8](repeating: 0, count: Layout.adjacencyByteCount)
         func mark(_ text: [UInt8]) {
@@ -80,7 +80,6 @@ struct TokenizerTables {
             }
         }
         pieces.forEach(mark)
-        for character in characters { mark(Array(String(UnicodeScalar(character.scalar)!).utf8)) }
         return bits
     }
 

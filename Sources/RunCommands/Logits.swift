@@ -73,8 +73,11 @@ private func writeLogits(
 
 /// NumPy's format, version 1.0: a dictionary padded so that the data begin at a multiple of 64.
 private func writeNumpyHeader(_ writer: inout Writer, rows: Int, columns: Int) {
-    let fixed = 10 + 60  // magic and length; the text below without its two numbers, and the newline
-    let used = fixed + digitCount(rows) + digitCount(columns)
+    let before: StaticString = "{'descr': '<i4', 'fortran_order': False, 'shape': ("
+    let between: StaticString = ", "
+    let after: StaticString = "), }"
+    let text = before.utf8CodeUnitCount + digitCount(rows) + between.utf8CodeUnitCount + digitCount(columns) + after.utf8CodeUnitCount
+    let used = 10 + text + 1  // magic, version and length before it, a newline after
     let total = (used + 63) / 64 * 64
     writer.byte(0x93)
     writer.text("NUMPY")
@@ -82,11 +85,11 @@ private func writeNumpyHeader(_ writer: inout Writer, rows: Int, columns: Int) {
     writer.byte(0)
     writer.byte(UInt8((total - 10) & 255))
     writer.byte(UInt8((total - 10) >> 8))
-    writer.text("{'descr': '<i4', 'fortran_order': False, 'shape': (")
+    writer.text(before)
     writer.number(rows)
-    writer.text(", ")
+    writer.text(between)
     writer.number(columns)
-    writer.text("), }")
+    writer.text(after)
     for _ in 0..<total - used { writer.byte(0x20) }
     writer.byte(0x0A)
 }

@@ -88,14 +88,11 @@ public struct Session: ~Copyable {
     public mutating func slide() throws(SessionError) {
         let keep = plan.contextTokenCount / 2
         let total = position
-        let bos = model.bosToken
-        let tail = min(bos == nil ? keep : max(0, keep - 1), total)
-        let head = bos == nil || keep == 0 ? 0 : 1
-        for k in 0..<tail { historyPointer[head + k] = historyPointer[total - tail + k] }
-        if let bos, head == 1 { historyPointer[0] = bos }
+        for k in 0..<keep { historyPointer[k] = historyPointer[total - keep + k] }
+        if let bos = model.bosToken, keep > 0 { historyPointer[0] = bos }
         reset()
         // The tokens lie where feed puts them, so that it copies each onto itself.
-        try feedAll(UnsafeBufferPointer(start: history, count: head + tail))
+        try feedAll(UnsafeBufferPointer(start: history, count: keep))
     }
 
     // MARK: Parallel work
