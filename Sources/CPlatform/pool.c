@@ -2,7 +2,6 @@
 #include "stlm_platform.h"
 #include <errno.h>
 #include <limits.h>
-#include <linux/futex.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <sys/syscall.h>
@@ -26,6 +25,10 @@ struct pool {
 _Static_assert(sizeof(struct pool) <= STLM_POOL_BYTES, "the pool fits its memory");
 
 #define SPINS 4000
+
+/* Of the kernel's futex interface; its header is not on every cross machine. */
+#define FUTEX_WAIT_PRIVATE 128
+#define FUTEX_WAKE_PRIVATE 129
 
 static void pause_briefly(void) {
 #if defined(__x86_64__)

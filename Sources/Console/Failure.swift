@@ -18,8 +18,8 @@ public func complain(
         let byte = sentence.utf8Start[k]
         if byte == UInt8(ascii: "%"), k + 1 < sentence.utf8CodeUnitCount {
             switch sentence.utf8Start[k + 1] {
-            case UInt8(ascii: "n"): if let name { err.text(name) }
-            case UInt8(ascii: "d"): if let detail { err.text(detail) }
+            case UInt8(ascii: "n"): if let name { err.cString(name) }
+            case UInt8(ascii: "d"): if let detail { err.cString(detail) }
             case UInt8(ascii: "a"): err.number(a)
             default: err.number(b)
             }

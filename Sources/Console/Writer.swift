@@ -34,7 +34,7 @@ public struct Writer: ~Copyable {
     }
 
     /// A C string.
-    public mutating func text(_ text: UnsafePointer<CChar>) {
+    public mutating func cString(_ text: UnsafePointer<CChar>) {
         var k = 0
         while text[k] != 0 {
             byte(UInt8(bitPattern: text[k]))

@@ -1,6 +1,7 @@
 import CPlatform
 import Console
 import FixedPoint
+import Kernels
 import ModelFile
 import STLM
 import Tokenizers

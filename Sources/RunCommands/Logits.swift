@@ -1,5 +1,6 @@
 import CPlatform
 import Console
+import ModelFile
 import STLM
 
 /// `stlm-run logits`: int32 logits of every position as a NumPy file.

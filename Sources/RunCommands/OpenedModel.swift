@@ -61,7 +61,9 @@ func complainAbout(_ error: SessionError) {
 
 /// The kernels that STLM_CPU asks for, or the best there are; nil after a complaint.
 func chosenKernels() -> KernelSet? {
-    guard let word = stlm_environment("STLM_CPU"), word[0] != 0 else { return .detected }
+    // A static string ends with a zero byte; a plain literal here would make a String.
+    let name: StaticString = "STLM_CPU"
+    guard let word = stlm_environment(UnsafeRawPointer(name.utf8Start).assumingMemoryBound(to: CChar.self)), word[0] != 0 else { return .detected }
     if equals(word, "baseline") { return .baseline }
     if equals(word, "avx2") {
         if KernelSet.detected == .avx2 { return .avx2 }

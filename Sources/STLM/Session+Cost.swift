@@ -1,4 +1,5 @@
 import FixedPoint
+import ModelFile
 
 extension Session {
     /// The cost of a token in bits, in units of 2^-24 (-log2 of its probability): arithmetic-1, section 9.

@@ -1,4 +1,5 @@
 import FixedPoint
+import ModelFile
 
 extension Session {
     /// Chooses the token after the last position fed, from `logits`, which the repetition penalty changes in place:
