@@ -1,4 +1,5 @@
 import Foundation
+import ModelFile
 import Synchronization
 
 /// A zip file whose entries are stored without compression, as `torch.save` and `numpy.savez` write it.

@@ -20,8 +20,8 @@ public func scale(_ value: Int64, _ shift: Int) -> Int32 {
         // Beyond 62 the rounded quotient of a value up to 2^62 is 0.
         return shift > 62 ? 0 : saturated(roundingShiftRight(value, shift))
     }
-    // A left shift by 32 or more takes every value but 0 out of range.
-    let left = min(-shift, 32)
+    // A left shift by 31 or more takes every value but 0 and -1 to an end of the range or beyond it, and -1 to its lower end.
+    let left = min(-shift, 31)
     return saturated(max(-(1 << 31), min(1 << 31, value)) &<< Int64(left))
 }
 

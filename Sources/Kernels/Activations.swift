@@ -22,7 +22,10 @@ public struct PiecewiseLinear {
         var k = 0
         while k < count, breakpoints[k] <= t { k &+= 1 }
         let j = max(0, k &- 1)
-        let rise = scale(Int64(slopes[k]) &* (Int64(t) &- Int64(breakpoints[j])), slopeFractionBits)
+        let product = Int64(slopes[k]) &* (Int64(t) &- Int64(breakpoints[j]))
+        // The product may come near 2^63, so that half a unit would not fit beside it.
+        let rise = slopeFractionBits > 0
+            ? saturated(((product &>> Int64(slopeFractionBits &- 1)) &+ 1) &>> 1) : scale(product, slopeFractionBits)
         return saturated(Int64(values[j]) &+ Int64(rise))
     }
 }

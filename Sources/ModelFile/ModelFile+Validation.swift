@@ -51,7 +51,8 @@ extension ModelFile {
             let rows = Int(record.rows)
             let columns = Int(record.columns)
             let isVector = encoding == .int32Vector || encoding == .piecewiseLinear
-            if rows < 1 || rows > (isVector ? 1 : Limit.rows) { throw lie(.countOutOfRange, Int64(rows), Int64(Limit.rows)) }
+            let mostRows = isVector ? 1 : Limit.rows
+            if rows < 1 || rows > mostRows { throw lie(.countOutOfRange, Int64(rows), Int64(mostRows)) }
             // A bias may be as long as a matrix is high.
             let most = encoding == .int32Vector ? Limit.rows : encoding == .piecewiseLinear ? Limit.breakpoints : Limit.width
             if columns < 1 || columns > most { throw lie(.countOutOfRange, Int64(columns), Int64(most)) }

@@ -31,6 +31,9 @@ struct Validator {
         if header.fileByteCount != UInt64(byteCount) {
             throw ModelFileError(.wrongFileSize, Int64(clamping: header.fileByteCount), have)
         }
+        if header.fileByteCount > Limit.fileByteCount {
+            throw ModelFileError(.countOutOfRange, have, Int64(Limit.fileByteCount))
+        }
         let r = header.reserved
         if r.0 | r.1 | r.2 | r.3 != 0 { throw ModelFileError(.reservedNotZero) }
     }

@@ -17,7 +17,8 @@ extension Session {
             total &+= UInt64(exp2Negative(UInt32(clamping: x)))
         }
         let own = shifted(UInt64(Int64(greatest) - Int64(logits[Int(token)])), log2eQ40, shift)
-        return log2Fixed(total) - 30 << 24 + Int64(clamping: own)
+        let (cost, overflow) = (log2Fixed(total) - 30 << 24).addingReportingOverflow(Int64(clamping: own))
+        return overflow ? .max : cost
     }
 }
 

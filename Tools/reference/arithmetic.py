@@ -49,13 +49,13 @@ EXP_COEFFICIENTS = (1073741824, -744257899, 257895610, -59385858, 9895595, -1018
 
 
 def exp2n(x):
-    """2^-x of x in units of 2^-24, as Q30. The sentence "for n > 30 the result is 0" is taken as a rule."""
+    """2^-x of x in units of 2^-24, as Q30."""
     x = np.asarray(x, dtype=INT)
     n, f = x >> 24, x & (2**24 - 1)
     r = np.full_like(x, EXP_COEFFICIENTS[5])
     for k in (4, 3, 2, 1, 0):
         r = EXP_COEFFICIENTS[k] + rshr(r * f, 24)
-    return np.where(n > 30, 0, rshr(r, n))
+    return rshr(r, n)
 
 
 def log2q(p):

@@ -175,7 +175,7 @@ class Example:
         self.character_list = sorted(characters)
         ends = np.cumsum([0] + [len(p) for p in pieces]).astype("<u4")
         bits = bytearray(8192)
-        for p in pieces + [chr(c).encode() for c, _ in characters]:
+        for p in pieces:
             for a, b in zip(p, p[1:]):
                 bits[(256 * a + b) // 8] |= 1 << b % 8
         record = struct.pack("<4I256H496x", self.tokenizer, int(self.tokenizer == 2), len(pieces),

@@ -3,7 +3,7 @@
 import struct
 from dataclasses import dataclass, field
 
-from container import NONE, WEIGHTS, read_regions, table_bytes
+from container import NONE, WEIGHTS, check_sum, read_regions, table_bytes
 from refusal import require
 from tensors import INT8, PIECEWISE, ROTATION, VECTOR, read_records, read_weights
 from tokenizer import Tokenizer
@@ -89,9 +89,10 @@ class Model:
 
 
 class Reader:
-    """Turns the tables into objects; every index and shape is checked on the way."""
+    """Turns the tables into objects; every index and shape is checked on the way. To verify is to check also the two
+    things that take reading all weights and that no result depends on: their checksums and their padding."""
 
-    def __init__(self, data):
+    def __init__(self, data, verify=False):
         self.data = data
         self.regions = read_regions(data)
         self.text = self.table(8)
@@ -108,7 +109,7 @@ class Reader:
         if self.table(9):
             tables = [self.table(kind) for kind in range(9, 15)]
             self.model.tokenizer = Tokenizer(*tables, self.model.vocabulary_size, self.model.bos)
-        self.read_all_weights()
+        self.read_all_weights(verify)
 
     def table(self, kind):
         return table_bytes(self.data, self.regions, kind)
@@ -124,17 +125,14 @@ class Reader:
     def check_text(self):
         require(len(self.text) <= 2**24, f"text: {len(self.text)} bytes are more than 16 MiB")
         require(0 not in self.text, "text: it holds a NUL byte")
-        try:
-            self.text.decode("utf-8")
-        except UnicodeDecodeError as error:
-            require(False, f"text: it is not UTF-8 at byte {error.start}")
+
+    def bytes_at(self, offset, size, what):
+        require(offset + size <= len(self.text), f"{what}: text {offset} + {size} is past its {len(self.text)} bytes")
+        return self.text[offset:offset + size]
 
     def text_at(self, offset, size, what):
-        require(offset + size <= len(self.text), f"{what}: text {offset} + {size} is past its {len(self.text)} bytes")
-        try:
-            return self.text[offset:offset + size].decode("utf-8")
-        except UnicodeDecodeError:
-            require(False, f"{what}: text {offset} + {size} cuts a character")
+        """A name or the description. That text is UTF-8 is advice to writers and not checked."""
+        return self.bytes_at(offset, size, what).decode("utf-8", "replace")
 
     # Sections 3 and 10: model record
 
@@ -165,7 +163,8 @@ class Reader:
         for k in range(4):
             offset, size = struct.unpack_from("<II", r, 112 + 8 * k)
             if k < stop_count:
-                stops.append(self.text_at(offset, size, f"model: stop {k}"))
+                require(1 <= size <= 256, f"model: stop {k} has {size} bytes, not 1 ... 256")
+                stops.append(self.bytes_at(offset, size, f"model: stop {k}"))
             else:
                 require(offset == size == 0, f"model: unused stop {k} is {offset}, {size} and not 0, 0")
         description = self.text_at(*struct.unpack_from("<II", r, 144), "model: description")
@@ -311,19 +310,22 @@ class Reader:
                 require(not rows[target][3] >> 31, f"{what}: it is an alias of the alias {target}")
             else:
                 tensor = self.tensor(target, what)
+                require(count >= 1, f"{what}: it names no row")
                 require(first + count <= tensor.rows, f"{what}: rows {first} + {count} are past the tensor's {tensor.rows}")
             names.append((name, target, first, count))
         return names
 
     # Section 6: weights
 
-    def read_all_weights(self):
+    def read_all_weights(self, verify):
         regions = [r for r in self.regions if r.kind == WEIGHTS]
         require(len(regions) == len(self.tensors), f"there are {len(regions)} weights regions for {len(self.tensors)} tensors")
         for tensor, region in zip(self.tensors, regions):
             require(region.byte_count == tensor.byte_count,
                     f"tensor {tensor.index}: its region has {region.byte_count} bytes and not {tensor.byte_count}")
-            read_weights(tensor, self.data[region.offset:region.offset + region.byte_count])
+            if verify:
+                check_sum(self.data, region)
+            read_weights(tensor, self.data[region.offset:region.offset + region.byte_count], verify)
 
 
 def check_settings(s, what):
@@ -333,10 +335,10 @@ def check_settings(s, what):
         require(low <= s[name] <= high, f"{what}: {name} {s[name]} is not in {low} ... {high}")
 
 
-def open_model(path):
+def open_model(path, verify=False):
     try:
         with open(path, "rb") as file:
             data = file.read()
     except OSError as error:
         require(False, f"{path}: {error.strerror}")
-    return Reader(data).model
+    return Reader(data, verify).model

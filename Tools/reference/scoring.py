@@ -2,6 +2,8 @@
 
 from arithmetic import LOG2E_Q40, exp2n, exponentials, log2q, shifted_product
 
+WHITE_SPACE = b" \t\n\v\f\r"
+
 
 def cost(logits, fraction_bits, target):
     """Bits of the target in units of 2^-24."""
@@ -11,21 +13,28 @@ def cost(logits, fraction_bits, target):
     return log2q(total) - (30 << 24) + own
 
 
-def windows(tokens, bos, size):
-    """Pairs of inputs and targets. With bos every token is scored, without it all but the first."""
+def windows(tokens, bos, size, first=None):
+    """Pairs of inputs and targets. With bos every window starts from it and every token is scored. Without it windows
+    overlap by one token, and the first token is scored only if there is a first input to score it from."""
+    if bos is None and first is not None:
+        tokens = [first] + tokens
     at = 0 if bos is not None else 1
     while at < len(tokens):
         targets = tokens[at:at + size]
-        first = tokens[at - 1] if bos is None else bos
-        yield [first] + targets[:-1], targets
+        yield [tokens[at - 1] if bos is None else bos] + targets[:-1], targets
         at += len(targets)
 
 
-def score(forward, tokens, size):
+def parts(text, separator):
+    """What stands between separators, without white space around it; empty parts are left out."""
+    return [part for part in (piece.strip(WHITE_SPACE) for piece in text.split(separator)) if part]
+
+
+def score(forward, tokens, size, first=None):
     """Number of scored tokens and the exact sum of their costs."""
     model = forward.model
     count = total = 0
-    for inputs, targets in windows(tokens, model.bos, size):
+    for inputs, targets in windows(tokens, model.bos, size, first):
         forward.reset()
         for row, target in zip(forward.logits(inputs), targets):
             total += cost(row, model.logit_fraction_bits, target)

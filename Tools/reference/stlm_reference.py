@@ -7,10 +7,11 @@ import sys
 import numpy as np
 
 from forward import Forward
+from generation import generate
 from model_file import check_settings, open_model
 from refusal import Refused, require
-from sampling import SplitMix, q16, sample
-from scoring import decimal, perplexity, score
+from sampling import q16
+from scoring import decimal, parts, perplexity, score
 
 
 def parse_ids(text):
@@ -28,20 +29,13 @@ def encode(model, text, with_bos=True):
     return [model.bos] + ids if with_bos and model.bos is not None else ids
 
 
-def generate(model, ids, count, settings, seed):
-    """Up to count tokens after ids; an end token stops and is not given. The last token needs no position."""
-    forward, random = Forward(model), SplitMix(seed)
-    sequence, fed, made = list(ids), 0, []
-    require(sequence, "there is no token to begin with")
-    while len(made) < count and len(sequence) <= model.context_default:
-        logits = forward.logits(sequence[fed:])[-1]
-        fed = len(sequence) if model.causal else 0
-        token = sample(logits, model.logit_fraction_bits, settings, sequence, random)
-        if token in model.end_tokens:
-            break
-        made.append(token)
-        sequence.append(token)
-    return made
+def prompt(model, text):
+    """A text to go on from. An empty one of a model without bos_token begins with the first end token."""
+    return encode(model, text) or model.end_tokens[:1]
+
+
+def bytes_of_argument(text):
+    return text.encode("utf-8", "surrogateescape")
 
 
 def run_logits(model, a):
@@ -51,7 +45,7 @@ def run_logits(model, a):
 
 
 def run_encode(model, a):
-    print(*encode(model, a.text.encode("utf-8", "surrogateescape")))
+    print(*encode(model, bytes_of_argument(a.text)))
 
 
 def run_decode(model, a):
@@ -72,8 +66,21 @@ def run_generate(model, a):
             require(0 <= settings[name] < 2**32, f"{name} {settings[name]} is not in 0 ... 2^32 - 1")
     check_settings(settings, "settings")
     require(0 <= a.seed < 2**64, f"seed {a.seed} is not in 0 ... 2^64 - 1")
-    ids = encode(model, a.text.encode("utf-8", "surrogateescape")) if a.ids is None else parse_ids(a.ids)
-    print(*generate(model, ids, a.n, settings, a.seed))
+    text = None if a.text is None else bytes_of_argument(a.text)
+    ids = prompt(model, text) if a.ids is None else parse_ids(a.ids)
+    how = dict(seed=a.seed, context=a.context, slide=a.slide, ignore_end=a.ignore_eos)
+    if a.print == "ids":
+        print(*generate(model, ids, settings, a.n, **how)[0])
+        return
+    t = tokenizer_of(model)
+    stops = model.stops if a.stop is None else [bytes_of_argument(stop) for stop in a.stop]
+    require(all(1 <= len(stop) <= 256 for stop in stops), "a stop string must have 1 to 256 bytes")
+    made = generate(model, ids, settings, a.n, stops=stops, **how)[1]
+    if text is None:
+        text = t.decode(ids)
+    elif not text:
+        made = t.without_space(made)
+    sys.stdout.buffer.write(text + made + b"\n")
 
 
 def run_score(model, a):
@@ -85,10 +92,17 @@ def run_score(model, a):
     except OSError as error:
         require(False, f"{a.file}: {error.strerror}")
     require(text, f"{a.file}: there is no text to score")
-    count, total = score(Forward(model), encode(model, text, with_bos=False), size)
+    first, texts = None, [text]
+    if a.split is not None:
+        require(a.split, "the separator is empty")
+        texts = parts(text, bytes_of_argument(a.split))
+        first = model.end_tokens[0] if model.bos is None and model.end_tokens else None
+    scores = [score(Forward(model), encode(model, part, with_bos=False), size, first) for part in texts]
+    count, total = (sum(column) for column in zip(*scores, (0, 0)))
+    byte_count = sum(map(len, texts))
     require(count, f"{a.file}: no token can be scored")
-    print(json.dumps({"tokens": count, "total_bits": total, "bytes": len(text),
-                      "bits_per_byte": decimal(total, len(text) << 24), "perplexity": decimal(perplexity(total, count), 2**30)}))
+    print(json.dumps({"tokens": count, "total_bits": total, "bytes": byte_count, "bits": decimal(total, 1 << 24),
+                      "bits_per_byte": decimal(total, byte_count << 24), "perplexity": decimal(perplexity(total, count), 2**30)}))
 
 
 def run_info(model, a):
@@ -98,7 +112,8 @@ def run_info(model, a):
         "context_default": model.context_default, "context_maximum": model.context_maximum, "causal": model.causal,
         "steps": len(model.steps), "tensors": len(model.tensors), "names": len(model.names), "bos_token": model.bos,
         "end_tokens": model.end_tokens, "parameters": model.parameter_count,
-        "unique_parameters": model.unique_parameter_count, "settings": model.settings, "stops": model.stops,
+        "unique_parameters": model.unique_parameter_count, "settings": model.settings,
+        "stops": [stop.decode("utf-8", "replace") for stop in model.stops],
         "tokenizer": t and {"kind": t.kind, "pieces": t.count, "merges": len(t.merges)}}))
 
 
@@ -128,18 +143,24 @@ def arguments():
         sub.add_argument(name)
     sub.add_argument("--repeat-window", type=int)
     sub.add_argument("--seed", type=int, default=0)
+    sub.add_argument("--context", type=int)
+    sub.add_argument("--slide", action="store_true")
+    sub.add_argument("--ignore-eos", action="store_true")
+    sub.add_argument("--stop", action="append")
+    sub.add_argument("--print", choices=("ids", "text"), default="ids")
     sub = command("score", run_score)
     sub.add_argument("--file", required=True)
     sub.add_argument("--context", type=int)
     sub.add_argument("--bytes", type=int)
-    command("info", run_info)
+    sub.add_argument("--split")
+    command("info", run_info).add_argument("--verify", action="store_true")
     return parser.parse_args()
 
 
 def main():
     a = arguments()
     try:
-        a.run(open_model(a.model), a)
+        a.run(open_model(a.model, getattr(a, "verify", False)), a)
     except (Refused, OSError) as error:
         print(error, file=sys.stderr)
         sys.exit(1)

@@ -9,6 +9,8 @@ from container import align
 from refusal import require
 
 INT8, INT16, VECTOR, ROTATION, PIECEWISE = 1, 2, 3, 4, 5
+# Section 10. It has no limit for the columns of a rotation that no attention uses; its region's size bounds them.
+COLUMN_LIMITS = {INT8: 65536, INT16: 65536, VECTOR: 2**20, ROTATION: 2**32 - 1, PIECEWISE: 64}
 
 
 @dataclass
@@ -53,7 +55,8 @@ def read_records(table):
         name = f"tensor {i}"
         require(1 <= encoding <= 5, f"{name}: encoding {encoding} is unknown")
         require(1 <= rows <= 2**20, f"{name}: {rows} rows are not in 1 ... 1048576")
-        require(1 <= columns <= 65536, f"{name}: {columns} columns are not in 1 ... 65536")
+        limit = COLUMN_LIMITS[encoding]
+        require(1 <= columns <= limit, f"{name}: {columns} columns are not in 1 ... {limit}")
         require(not any(table[32 * i + 16:32 * i + 32]), f"{name}: reserved bytes are not zero")
         if t.is_matrix:
             require(-64 <= exponent <= 127, f"{name}: exponent {exponent} is not in -64 ... 127")
@@ -62,13 +65,11 @@ def read_records(table):
         else:
             require(rows == 1, f"{name}: {rows} rows in a tensor of encoding {encoding}, which has 1")
             require(-32 <= exponent <= 62, f"{name}: exponent {exponent} is not in -32 ... 62")
-        if encoding == PIECEWISE:
-            require(columns <= 64, f"{name}: {columns} breakpoints are more than 64")
         tensors.append(t)
     return tensors
 
 
-def read_weights(t, data):
+def read_weights(t, data, check_padding):
     """Fills the arrays of t from its region's bytes, whose count has been checked."""
     name = f"tensor {t.index}"
     if t.is_matrix:
@@ -77,10 +78,11 @@ def read_weights(t, data):
         code_bytes = rows * columns * t.encoding
         codes = np.frombuffer(data, "<i%d" % t.encoding, rows * columns)
         codes = codes.reshape(rows // 16, columns // group, 16, group).transpose(0, 2, 1, 3).reshape(rows, columns)
-        require(not codes[t.rows:].any(), f"{name}: codes of padding rows are not zero")
-        require(not codes[:, t.columns:].any(), f"{name}: codes of padding columns are not zero")
         q = np.frombuffer(data, "<u2", rows, code_bytes).astype(np.int64)
-        require(not q[t.rows:].any(), f"{name}: scales of padding rows are not zero")
+        if check_padding:
+            require(not codes[t.rows:].any(), f"{name}: codes of padding rows are not zero")
+            require(not codes[:, t.columns:].any(), f"{name}: codes of padding columns are not zero")
+            require(not q[t.rows:].any(), f"{name}: scales of padding rows are not zero")
         t.codes = codes[:t.rows, :t.columns].astype(np.int64)
         t.scale_u, t.scale_d = 2048 + q[:t.rows] % 2048, q[:t.rows] >> 11
     elif t.encoding == ROTATION:

@@ -20,8 +20,8 @@ from forward import Forward, normalise_one, piecewise
 from model_file import Norm, Reader
 from refusal import Refused
 from sampling import SplitMix, candidates, penalise, q16, sample
-from scoring import cost, perplexity, score, windows
-from stlm_reference import generate
+from generation import Session, first_stop, generate
+from scoring import cost, parts, perplexity, score, windows
 from tensors import Tensor
 
 getcontext().prec = 40
@@ -63,7 +63,8 @@ class Functions(unittest.TestCase):
     def test_exp2n(self):
         self.assertEqual(int(exp2n(0)), 2**30)
         self.assertEqual(int(exp2n(2**32 - 1)), 0)
-        self.assertEqual([int(exp2n(n << 24)) for n in (29, 30, 31)], [2, 1, 0])
+        self.assertEqual([int(exp2n(n << 24)) for n in (29, 30, 31, 32)], [2, 1, 1, 0])
+        self.assertEqual(int(exp2n((31 << 24) + 1)), 0)
         x = np.concatenate([self.whole(0, 2**24), self.whole(0, 2**29), [2**24 - 1, 2**24]])
         for n, got in zip(map(int, x), map(int, exp2n(x))):
             exact = Decimal(2)**30 * Decimal(2)**(Decimal(-n) / 2**24)
@@ -216,9 +217,17 @@ class Text(unittest.TestCase):
             for text in ("", "the the aaaaaaa thth e", "é€éa €éa aé  aé", "\U0001F600\x00"):
                 data = text.encode()
                 ids = tokenizer.encode(data)
-                self.assertEqual(tokenizer.decode([0] + ids)[5:], data)
+                for begin in ([], [0]):
+                    self.assertEqual(tokenizer.decode(begin + ids), data)
                 broken = b"\xc3\xe2\x82" + data + b"\xed\xa0\x80\xc3\xa9\xff"
-                self.assertEqual(tokenizer.decode([0] + tokenizer.encode(broken))[5:], broken)
+                self.assertEqual(tokenizer.decode([0] + tokenizer.encode(broken)), broken)
+
+    def test_decode(self):
+        tokenizer = opened(tokenizer=2, vocabulary=311)[1].tokenizer
+        space, a = tokenizer.byte_tokens[32], tokenizer.byte_tokens[97]
+        for ids, text in (([], b""), ([0], b""), ([0, space, space, a], b" a"), ([a, space], b"a "), ([space], b""),
+                          ([310, 0, a], b"\n<s>\na"), ([0, 0, 310], b"\n<s>\n")):
+            self.assertEqual(tokenizer.decode(ids), text)
 
     def test_merges_as_written(self):
         random = np.random.default_rng(2)
@@ -276,8 +285,73 @@ class Sampling(unittest.TestCase):
     def test_generate(self):
         for causal in (True, False):
             _, model = opened(causal=causal)
-            a, b = (generate(model, [0, 5], 8, self.settings, 9) for _ in range(2))
+            a, b = (generate(model, [0, 5], self.settings, 8, 9) for _ in range(2))
             self.assertEqual(a, b)
+
+
+class Sequences(unittest.TestCase):
+    settings = {**Sampling.settings, "repeat_penalty": 80000}
+
+    def run_against_document(self, model, ids, count, context, slide, ignore_end, seed):
+        """Section 10 word for word: every drawn token from a whole new computation of what stands in the context."""
+        if len(ids) > context:
+            ids = ids[-context:]
+            if model.bos is not None:
+                ids[0] = model.bos
+        window, history, random, made = list(ids), list(ids), SplitMix(seed), []
+        while len(made) < count:
+            logits = Forward(model).logits(window)[-1]
+            token = sample(logits, model.logit_fraction_bits, self.settings, history, random)
+            history.append(token)
+            if token in model.end_tokens and not ignore_end:
+                break
+            made.append(token)
+            if len(window) == context:
+                if not slide:
+                    break
+                half = context // 2
+                window = window[context - half:]
+                if half and model.bos is not None:
+                    window[0] = model.bos
+            window.append(token)
+        return made
+
+    def test_sequences(self):
+        for settings in ({}, {"bos": None}, {"causal": False}):
+            _, model = opened(seed=6, **settings)
+            for context in (1, 2, 7):
+                for ids in ([5], [5, 6, 7, 8, 9, 10, 11, 12, 13]):
+                    for slide in (False, True):
+                        if len(ids) > context and not slide:
+                            with self.assertRaises(Refused):
+                                generate(model, ids, self.settings, 20, context=context)
+                            continue
+                        for ignore in (False, True):
+                            got = generate(model, ids, self.settings, 20, 3, context, slide, ignore)[0]
+                            self.assertEqual(got, self.run_against_document(model, list(ids), 20, context, slide, ignore, 3))
+                            if ignore:
+                                self.assertEqual(len(got), 20 if slide else min(20, context - len(ids) + 1))
+
+    def test_context(self):
+        _, model = opened()
+        for context in (0, 21):
+            with self.assertRaises(Refused):
+                Session(model, context, False, 0)
+        with self.assertRaises(Refused):
+            generate(model, [], self.settings, 1)
+        self.assertEqual(len(generate(model, [5], self.settings, 50, ignore_end=True)[0]), 18)
+
+    def test_stops(self):
+        for text, stops, at in ((b"", [b"a"], None), (b"xaby", [b"ab"], 1), (b"xaby", [b"by", b"ab"], 1), (b"xab", [b"b", b"ab"], 1),
+                                (b"xabcd", [b"abcd", b"bc"], 2), (b"xa", [b"ab"], None), (b"aa", [b"aa"], 0)):
+            self.assertEqual(first_stop(text, stops), at)
+        _, model = opened(seed=6)
+        ids, text = generate(model, [5], self.settings, 15, ignore_end=True)
+        self.assertEqual(text, model.tokenizer.bytes_of(ids))
+        stop = text[4:8]
+        shorter, before = generate(model, [5], self.settings, 15, ignore_end=True, stops=[stop])
+        self.assertEqual(before, text[:text.index(stop)])
+        self.assertEqual(shorter, ids[:len(shorter)])
 
 
 class Scores(unittest.TestCase):
@@ -294,7 +368,10 @@ class Scores(unittest.TestCase):
         t = list(range(1, 8))
         self.assertEqual(list(windows(t, 0, 3)), [([0, 1, 2], [1, 2, 3]), ([0, 4, 5], [4, 5, 6]), ([0], [7])])
         self.assertEqual(list(windows(t, None, 3)), [([1, 2, 3], [2, 3, 4]), ([4, 5, 6], [5, 6, 7])])
+        self.assertEqual(list(windows(t, None, 3, 9)), [([9, 1, 2], [1, 2, 3]), ([3, 4, 5], [4, 5, 6]), ([6], [7])])
+        self.assertEqual(list(windows(t, 0, 9, 9)), list(windows(t, 0, 9)))
         self.assertEqual(perplexity(3 << 24, 1), 8 << 30)
+        self.assertEqual(parts(b" a b\n<e> \n <e>c<e>", b"<e>"), [b"a b", b"c"])
 
     def test_score(self):
         _, model = opened(bos=None)

@@ -107,10 +107,11 @@ def tensor_lie(encoding, field, value, **settings):
     return poke(TENSORS, 32 * first_tensor(encoding, **settings) + field, value, **settings)
 
 
-def scales_lie():
-    def edit(data):
-        return with_byte(data, -1, 1)
-    return change(weights(0, edit), vocabulary=300)
+def swap_pieces(example, one, other):
+    """Writes one piece's bytes over another of the same size."""
+    region = example.region(PIECES)
+    at = sum(map(len, example.piece_list[:example.piece_list.index(other)]))
+    region[2] = region[2][:at] + one + region[2][at + len(other):]
 
 
 R, PIECEWISE, UTF8 = {"rotation": True}, {"activation": 7}, {"tokenizer": 2, "vocabulary": 311}
@@ -135,7 +136,6 @@ LIES = {
     "byte count": raw(put(entry(1, 22), 255, 255)), "region reserved": raw(put(entry(1, 28), 1)),
     "region checksum": raw(put(entry(1, 24), 1, 2, 3, 4)), "padding": raw(last_weights_padding),
     "wrapping byte count": raw(put(entry(1, 16), *[255] * 8)),
-    "weights checksum": lambda: with_byte(Example().image(), -1, 77),
     "bytes after the last region": raw(lambda d: d[:16] + struct.pack("<Q", len(d) + 64) + d[24:] + bytes(64)),
     "model size": change(resize(MODEL, lambda d: d * 2)), "schedule size": change(resize(SCHEDULE, lambda d: d[:-1])),
     "adjacency size": change(resize(ADJACENCY, lambda d: d * 2)),
@@ -159,7 +159,9 @@ LIES = {
     "top_p": poke(MODEL, 92, 65537), "min_p": poke(MODEL, 96, 65537), "penalty low": poke(MODEL, 100, 6553),
     "penalty": poke(MODEL, 100, 6553601), "window": poke(MODEL, 104, 65537), "stop count": poke(MODEL, 108, 5),
     "stop text": poke(MODEL, 112, 10**6), "stop wraps": poke(MODEL, 112, NONE, 116, 2), "unused stop": poke(MODEL, 120, 1),
-    "unused stop size": poke(MODEL, 124, 1), "description": poke(MODEL, 148, 10**6), "model reserved": poke(MODEL, 252, 1),
+    "unused stop size": poke(MODEL, 124, 1), "stop 0": poke(MODEL, 116, 0),
+    "stop 257": change(lambda e: (resize(TEXT, lambda d: d + b"a" * 257)(e), e.poke(MODEL, 116, 257))),
+    "description": poke(MODEL, 148, 10**6), "model reserved": poke(MODEL, 252, 1),
     # 4
     "empty step": poke(SCHEDULE, 0, NONE, 4, NONE, 8, NONE, 12, NONE, 16, NONE), "step attention": poke(SCHEDULE, 0, 2),
     "step feed-forward": poke(SCHEDULE, 4, 2), "step norm": poke(SCHEDULE, 8, 5), "step norm 2": poke(SCHEDULE, 12, 5),
@@ -193,21 +195,23 @@ LIES = {
     "breakpoints order": change(weights(first_tensor(5, **PIECEWISE), lambda d: set32(d, 4, -2**30)), **PIECEWISE),
     "breakpoints equal": change(weights(first_tensor(5, **PIECEWISE), lambda d: d[4:8] + d[4:]), **PIECEWISE),
     "weights size": change(weights(1, lambda d: d + b"\0")), "weights size less": change(weights(1, lambda d: d[:-1])),
-    "padding scales": scales_lie(), "padding rows": change(weights(0, lambda d: with_byte(d, -2 * 304 - 1, 1))),
-    "padding columns": change(weights(0, lambda d: with_byte(d, 23 // 2 * 64 + 3, 1)), hidden=23),
+    "vector columns": tensor_lie(3, 8, 2**20 + 1),
     # 7
     "name text": poke(NAMES, 0, 10**6), "name target": poke(NAMES, 8, 99), "name rows": poke(NAMES, 16, 301), "name first row": poke(NAMES, 12, 1),
     "rows wrap": poke(NAMES, 12, 2**31 - 1, 16, 2**31 + 1), "alias with row": poke(NAMES, 20 * 17 + 12, 2**31 + 1), "alias with rows": poke(NAMES, 20 * 17 + 16, 1),
     "alias target": poke(NAMES, 20 * 17 + 8, 18), "alias of itself": poke(NAMES, 20 * 17 + 8, 17),
     "names": change(resize(NAMES, lambda d: d * (262144 // 18 + 1))), "NUL in text": change(resize(TEXT, lambda d: d + b"\0")),
-    "text no UTF-8": change(resize(TEXT, lambda d: d + b"\xff")), "text size": change(resize(TEXT, lambda d: d + b" " * 2**24)),
-    "name cuts a character": change(lambda e: (e.region(TEXT).__setitem__(2, "é".encode() + e.text), e.poke(NAMES, 0, 1))),
+    "name without rows": poke(NAMES, 16, 0), "text size": change(resize(TEXT, lambda d: d + b" " * 2**24)),
     # 8
     "tokenizer kind": poke(TOKENIZER, 0, 3), "tokenizer flags": poke(TOKENIZER, 4, 2), "piece count": poke(TOKENIZER, 8, 301), "piece count 0": poke(TOKENIZER, 8, 0),
     "piece count less": poke(TOKENIZER, 8, 264), "longest": poke(TOKENIZER, 12, 9), "longest large": poke(TOKENIZER, 12, 4097), "byte token": poke(TOKENIZER, 16, 265),
     "tokenizer reserved": poke(TOKENIZER, 1020, 1), "first offset": poke(OFFSETS, 0, 1), "offsets order": poke(OFFSETS, 4, 99), "last offset": poke(OFFSETS, 4 * 265, 10**6),
     "offsets size": change(resize(OFFSETS, lambda d: d + bytes(4))), "piece bytes": change(resize(PIECES, lambda d: d + b"x")),
-    "merge token": poke(MERGES, 0, 265), "merge result": poke(MERGES, 4, 265), "merge length": poke(MERGES, 4, 4), "merge order": change(resize(MERGES, lambda d: d[8:] + d[:8])),
+    "merge token": poke(MERGES, 0, 265), "merge result": poke(MERGES, 4, 265), "merge length": poke(MERGES, 4, 4), "merge of other bytes": change(lambda e: swap_pieces(e, b"aa", b"th")),
+    "byte of another": poke(TOKENIZER, 16, 3 + (3 << 16)), "byte of a longer piece": poke(TOKENIZER, 16, 0 + (4 << 16)),
+    "characters in kind 1": change(lambda e: e.regions.insert(12, [13, 64, struct.pack("<II", 97, 100)])),
+    "character of another": poke(CHARACTERS, 4, 3 + ord("!"), **UTF8), "character of other bytes": poke(CHARACTERS, 8, ord("b"), **UTF8),
+    "merge order": change(resize(MERGES, lambda d: d[8:] + d[:8])),
     "merge twice": change(resize(MERGES, lambda d: d[:8] + d)), "adjacency more": change(resize(ADJACENCY, lambda d: with_byte(d, 77, 1))),
     "adjacency less": change(resize(ADJACENCY, lambda d: bytes(8192))), "character token": poke(CHARACTERS, 4, 10**6, **UTF8),
     "character order": change(resize(CHARACTERS, lambda d: d[8:] + d[:8]), **UTF8), "surrogate": poke(CHARACTERS, 24, 0xD800, **UTF8), "scalar": poke(CHARACTERS, 24, 0x110000, **UTF8),
@@ -215,7 +219,43 @@ LIES = {
 }
 
 
+# What only verifying finds
+HIDDEN_LIES = {
+    "weights checksum": lambda: with_byte(Example().image(), -1, 77),
+    "padding scales": change(weights(0, lambda d: with_byte(d, -1, 1)), vocabulary=300),
+    "padding rows": change(weights(0, lambda d: with_byte(d, -2 * 304 - 1, 1))),
+    "padding columns": change(weights(0, lambda d: with_byte(d, 23 // 2 * 64 + 3, 1)), hidden=23),
+}
+
+# What "should" allows, and limits reached
+ALLOWED = {
+    "text no UTF-8": change(resize(TEXT, lambda d: d + b"\xff")),
+    "stop 256": change(lambda e: (resize(TEXT, lambda d: d + b"a" * 256)(e), e.poke(MODEL, 116, 256))),
+    "name of bytes": change(lambda e: (e.region(TEXT).__setitem__(2, "é".encode() + e.text), e.poke(NAMES, 0, 1))),
+    "unused long vector": change(lambda e: (e.region(TENSORS).__setitem__(2, e.region(TENSORS)[2] + struct.pack("<IIIi16x", 3, 1, 2**20, 62)),
+                                            e.regions.append([WEIGHTS, 64, bytes(2**22)]))),
+    "any weights code": change(weights(1, lambda d: b"\x00\x80" * (len(d) // 2))),
+    "exact limits": poke(MODEL, 84, 6553600, 88, NONE, 92, 1, 96, 65536, 100, 6553600, 104, 65536),
+    "part of a tensor": poke(NAMES, 12, 299, 16, 1),
+}
+
+
 class Refusals(unittest.TestCase):
+    def test_hidden_lies(self):
+        for name, make in HIDDEN_LIES.items():
+            with self.subTest(name):
+                logits = Forward(Reader(make()).model).logits([1, 2])
+                if name.startswith("padding"):
+                    honest = Reader(Example(hidden=23 if "columns" in name else 24).image()).model
+                    self.assertTrue((logits == Forward(honest).logits([1, 2])).all())
+                with self.assertRaises(Refused):
+                    Reader(make(), verify=True)
+
+    def test_allowed(self):
+        for name, make in ALLOWED.items():
+            with self.subTest(name):
+                Reader(make(), verify=True)
+
     def test_lies(self):
         honest = Reader(Example().image())
         self.assertEqual(len(honest.model.names), 18)

@@ -35,7 +35,7 @@ def exp2n(x):
     n, f, r = x >> 24, x % 2**24, c[5]
     for k in (4, 3, 2, 1, 0):
         r = c[k] + rshr(r * f, 24)
-    return 0 if n > 30 else rshr(r, n)
+    return rshr(r, n)
 
 
 def quantise(v, F, b):

@@ -9,10 +9,13 @@ SPACE = b" "
 
 
 class Tokenizer:
+    """Opened from the regions 9 to 14; bos_token matters to decoding only."""
+
     def __init__(self, record, offsets, piece_bytes, merges, characters, adjacency, vocabulary_size, bos):
         self.bos = bos
         self.read_record(record, vocabulary_size)
         self.read_pieces(offsets, piece_bytes)
+        self.check_bytes()
         self.read_merges(merges)
         self.read_characters(characters)
         self.check_adjacency(adjacency)
@@ -25,7 +28,7 @@ class Tokenizer:
         limit = min(65536, vocabulary_size)
         require(self.kind in (1, 2), f"tokenizer: kind {self.kind} is neither 1 nor 2")
         require(flags <= 1, f"tokenizer: flags 0x{flags:x} has reserved bits set")
-        require(self.count <= limit, f"tokenizer: piece_count {self.count} is more than {limit}")
+        require(1 <= self.count <= limit, f"tokenizer: piece_count {self.count} is not in 1 ... {limit}")
         require(self.longest <= 4096, f"tokenizer: longest_piece {self.longest} is more than 4096")
         for byte, token in enumerate(self.byte_tokens):
             require(token < self.count, f"tokenizer: token {token} of byte {byte} is not below {self.count}")
@@ -39,12 +42,17 @@ class Tokenizer:
         for k in range(self.count):
             require(offsets[k] <= offsets[k + 1], f"piece offsets: {offsets[k + 1]} follows {offsets[k]}")
         if offsets[-1] == 0:
-            require(data == b"\0", "piece bytes: without pieces they must be one zero byte")
+            require(data == b"\0", "piece bytes: with empty pieces only they must be one zero byte")
         else:
             require(offsets[-1] == len(data), f"piece offsets: the last is {offsets[-1]} and not {len(data)}")
         self.pieces = [data[offsets[k]:offsets[k + 1]] for k in range(self.count)]
         longest = max(map(len, self.pieces))
         require(longest == self.longest, f"tokenizer: longest_piece is {self.longest}, the longest has {longest} bytes")
+
+    # 8.1, last line
+    def check_bytes(self):
+        for byte, token in enumerate(self.byte_tokens):
+            require(self.pieces[token] == bytes([byte]), f"tokenizer: the piece of byte {byte}'s token {token} is not that byte")
 
     # 8.3
     def read_merges(self, table):
@@ -54,27 +62,30 @@ class Tokenizer:
             for token in (left, right, result):
                 require(token < self.count, f"merge {k}: token {token} is not below {self.count}")
             require(before is None or before < (left, right), f"merge {k}: ({left}, {right}) does not ascend")
-            sizes = [len(self.pieces[token]) for token in (left, right, result)]
-            require(sizes[0] + sizes[1] == sizes[2], f"merge {k}: pieces of {sizes[0]} and {sizes[1]} bytes make one of {sizes[2]}")
+            require(self.pieces[left] + self.pieces[right] == self.pieces[result],
+                    f"merge {k}: the piece of {result} is not that of {left} followed by that of {right}")
             self.merges[left, right] = (rank, result)
             before = (left, right)
 
     # 8.4
     def read_characters(self, table):
         self.characters, before = {}, -1
+        require(self.kind == 2 or not table, "characters: a tokenizer of kind 1 has none")
         for k in range(len(table) // 8):
             scalar, token = struct.unpack_from("<II", table, 8 * k)
             require(scalar <= 0x10FFFF and not 0xD800 <= scalar <= 0xDFFF, f"character {k}: 0x{scalar:x} is no Unicode scalar")
             require(scalar > before, f"character {k}: 0x{scalar:x} does not ascend")
             require(token < self.count, f"character {k}: token {token} is not below {self.count}")
-            self.characters[chr(scalar).encode("utf-8")] = token
+            character = chr(scalar).encode("utf-8")
+            require(self.pieces[token] == character, f"character {k}: the piece of token {token} is not 0x{scalar:x} in UTF-8")
+            self.characters[character] = token
             before = scalar
 
     # 8.5
     def check_adjacency(self, table):
         expected = bytearray(8192)
-        for text in (*self.pieces, *self.characters):
-            for a, b in zip(text, text[1:]):
+        for piece in self.pieces:
+            for a, b in zip(piece, piece[1:]):
                 n = 256 * a + b
                 expected[n // 8] |= 1 << n % 8
         for k in range(8192):
@@ -128,11 +139,16 @@ class Tokenizer:
 
     # 8.7
     def decode(self, ids):
-        """bos_token stands for its own piece; ids without a piece stand for nothing."""
-        parts = [self.pieces[i] if i < self.count else b"" for i in ids]
-        if self.space_first and len(ids) > 1 and ids[0] == self.bos and parts[1].startswith(SPACE):
-            parts[1] = parts[1][1:]
-        return b"".join(parts)
+        """The whole text of ids from its start: a bos_token there stands for nothing, and a space put before it is dropped."""
+        begins = self.bos is not None and ids[:1] == [self.bos]
+        return self.without_space(self.bytes_of(ids[1:] if begins else ids))
+
+    def without_space(self, text):
+        return text[1:] if self.space_first and text.startswith(SPACE) else text
+
+    def bytes_of(self, ids):
+        """The pieces' bytes; ids without a piece stand for nothing."""
+        return b"".join(self.pieces[i] for i in ids if i < self.count)
 
 
 def character_size(text, at):
