@@ -30,7 +30,10 @@ let package = Package(
 
         // Tests: one target a module, and what they share.
         .target(name: "TestSupport", dependencies: ["Checkpoints"], path: "Tests/TestSupport"),
+        .target(name: "PackedSupport", dependencies: ["TestSupport", "Packing", "STLM"], path: "Tests/PackedSupport"),
         .testTarget(name: "CheckpointsTests", dependencies: ["Checkpoints", "TestSupport"]),
-        .testTarget(name: "FloatModelTests", dependencies: ["FloatModel", "Checkpoints", "TestSupport"]),
+        .testTarget(name: "FloatModelTests", dependencies: ["FloatModel", "TestSupport"]),
+        .testTarget(name: "BoardsTests", dependencies: ["PackedSupport", "stlm-run"]),
+        .testTarget(name: "TidyTests"),
     ]
 )

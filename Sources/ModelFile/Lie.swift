@@ -8,7 +8,8 @@ public enum Lie: UInt8, Error, Sendable {
     case countOutOfRange, indexOutOfRange, unknownCode, wrongShape, wrongEncoding, wrongActivationBits
     case wrongTensorSize, tensorWithoutRegion, exponentOutOfRange, valueOutOfRange
     case normWithoutPart, emptyStep, slotWithoutAttention, slotUsedTwice, slotUnused, headsDoNotDivide
-    case notAscending, aliasOfAlias, textOutOfRange, nulInText, wrongMergePiece, wrongBytePiece, wrongCharacterPiece, wrongAdjacency, characterNotAScalar, wrongNormBias
+    case notAscending, aliasOfAlias, textOutOfRange, nulInText, wrongNormBias
+    case wrongMergePiece, wrongBytePiece, wrongCharacterPiece, wrongAdjacency, characterNotAScalar
 
     public var template: StaticString {
         switch self {

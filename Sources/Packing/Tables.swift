@@ -20,7 +20,7 @@ func rotationTensor(positionCount: Int, headSize: Int, base: Double) -> EncodedT
 }
 
 /// A learned activation, b2 + sum of w2 relu(w1 t + b1), as the piecewise linear function that it is: stlm-1, section 6, encoding 5.
-func piecewiseTensor(_ learned: LearnedActivation) -> EncodedTensor {
+package func piecewiseTensor(_ learned: LearnedActivation) -> EncodedTensor {
     let w1 = learned.w1.values.map(Double.init), b1 = learned.b1.values.map(Double.init)
     let w2 = learned.w2.values.map(Double.init), b2 = Double(learned.b2.values[0])
     func value(_ t: Double) -> Double {

@@ -38,9 +38,14 @@ public struct TextStream {
             pending[count] = byte
             count += 1
         }
-        for start in 0..<count {
-            for s in 0..<stopCount where start + stops[s].count <= count && matches(s, start, stops[s].count) {
-                hand(start, emit)
+        // The first that is complete ends the text, of several the one that began first: the cut into tokens does not matter.
+        for end in 0...count {
+            var first = end
+            for s in 0..<stopCount where stops[s].count <= end && matches(s, end - stops[s].count, stops[s].count) {
+                first = min(first, end - stops[s].count)
+            }
+            if first < end {
+                hand(first, emit)
                 count = 0
                 return true
             }

@@ -112,7 +112,7 @@ import Testing
         ("BFloat16Storage", [0x80, 0x3F, 0x20, 0xC0, 0, 0, 0x80, 0x43], [1, -2.5, 0, 256]),
         ("DoubleStorage", [0, 0, 0, 0, 0, 0, 0xF0, 0x3F, 0, 0, 0, 0, 0, 0, 4, 0xC0], [1, -2.5]),
         ("CharStorage", [1, 0xFF], [1, -1]), ("ByteStorage", [1, 0xFF], [1, 255]), ("BoolStorage", [0, 1], [0, 1]),
-        ("ShortStorage", [1, 0, 0xFE, 0xFF], [1, -2]), ("IntStorage", [1, 0, 0, 0x80], [-2_147_483_647]),
+        ("ShortStorage", [1, 0, 0xFE, 0xFF], [1, -2]), ("IntStorage", [0, 0, 0, 0x80], [-2_147_483_648]),
         ("LongStorage", [0xFE, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF], [-2]),
     ] as [(String, [UInt8], [Float])])
     func readsEveryElementType(_ storageClass: String, _ content: [UInt8], _ expected: [Float]) throws {

@@ -1,5 +1,6 @@
 import Checkpoints
 import Foundation
+import ModelFile
 import TestSupport
 import Testing
 

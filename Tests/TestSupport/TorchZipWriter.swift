@@ -1,5 +1,6 @@
 import Checkpoints
 import Foundation
+import ModelFile
 
 /// Writes zip files as torch.save does: stored entries, sizes only in the central directory, payloads at multiples of 64.
 public struct TorchZipWriter {

@@ -319,18 +319,18 @@ class Sequences(unittest.TestCase):
     def test_sequences(self):
         for settings in ({}, {"bos": None}, {"causal": False}):
             _, model = opened(seed=6, **settings)
-            for context in (1, 2, 7):
-                for ids in ([5], [5, 6, 7, 8, 9, 10, 11, 12, 13]):
+            for context in (1, 2, 5):
+                for ids in ([5], [5, 6, 7, 8, 9, 10]):
                     for slide in (False, True):
                         if len(ids) > context and not slide:
                             with self.assertRaises(Refused):
-                                generate(model, ids, self.settings, 20, context=context)
+                                generate(model, ids, self.settings, 9, context=context)
                             continue
                         for ignore in (False, True):
-                            got = generate(model, ids, self.settings, 20, 3, context, slide, ignore)[0]
-                            self.assertEqual(got, self.run_against_document(model, list(ids), 20, context, slide, ignore, 3))
+                            got = generate(model, ids, self.settings, 9, 3, context, slide, ignore)[0]
+                            self.assertEqual(got, self.run_against_document(model, list(ids), 9, context, slide, ignore, 3))
                             if ignore:
-                                self.assertEqual(len(got), 20 if slide else min(20, context - len(ids) + 1))
+                                self.assertEqual(len(got), 9 if slide else min(9, context - len(ids) + 1))
 
     def test_context(self):
         _, model = opened()

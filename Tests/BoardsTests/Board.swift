@@ -1,0 +1,73 @@
+import Foundation
+import PackedSupport
+
+/// A board that the tests run: its Embedded build, directly or under emulation.
+struct Board: CustomStringConvertible, Sendable {
+    let name: String
+    let emulator: String?
+
+    static let x86 = Board(name: "x86_64", emulator: nil)
+    static let aarch64 = Board(name: "aarch64", emulator: "qemu-aarch64-static")
+    static let all = [x86, aarch64]
+
+    var description: String { name }
+    var folder: String { Package.path(".build/boards/\(name)") }
+
+    /// What came of building stlm-run for the board.
+    enum State: Sendable, Equatable {
+        case ready
+        /// This machine lacks what it takes.
+        case unavailable(String)
+        case failed(String)
+    }
+
+    /// Builds each board once a test run, unless it was built after the last change of a source.
+    private static let states: [String: State] = {
+        var states: [String: State] = [:]
+        for board in all { states[board.name] = board.make() }
+        return states
+    }()
+
+    var state: State { Self.states[name]! }
+    var isAvailable: Bool { if case .unavailable = state { false } else { true } }
+
+    private func make() -> State {
+        #if !arch(x86_64)
+        if emulator == nil { return .unavailable("another CPU") }
+        #endif
+        if let emulator, Package.find(emulator) == nil { return .unavailable("no \(emulator)") }
+        if isFresh { return .ready }
+        guard let outcome = try? Program.call(Package.path("Tools/boards/build"), [name]) else { return .failed("does not start") }
+        if outcome.status == 0 { return .ready }
+        return outcome.errors.contains("cannot be fetched") ? .unavailable(outcome.errors) : .failed(outcome.errors)
+    }
+
+    private var isFresh: Bool {
+        func date(_ path: String) -> Date? {
+            (try? FileManager.default.attributesOfItem(atPath: path))?[.modificationDate] as? Date
+        }
+        guard let built = date(folder + "/stlm-run") else { return false }
+        let sources = FileManager.default.enumerator(atPath: Package.path("Sources"))?.compactMap { $0 as? String } ?? []
+        return sources.allSatisfy { (date(Package.path("Sources/\($0)")) ?? .distantPast) < built }
+    }
+
+    func run(_ words: [String]) throws -> Program.Outcome {
+        let program = folder + "/stlm-run"
+        if let emulator { return try Program.call(Package.find(emulator)!, [program] + words) }
+        return try Program.call(program, words)
+    }
+}
+
+/// The package's own folder, and programs of the machine.
+enum Package {
+    static let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+        .deletingLastPathComponent()
+
+    static func path(_ name: String) -> String { folder.appendingPathComponent(name).path }
+
+    /// A program on the path.
+    static func find(_ program: String) -> String? {
+        (ProcessInfo.processInfo.environment["PATH"] ?? "").split(separator: ":").map { "\($0)/\(program)" }
+            .first(where: FileManager.default.isExecutableFile)
+    }
+}
