@@ -96,9 +96,13 @@ extension ModelFile {
     }
 
     private func validateMerges(_ pieceCount: Int) throws(ModelFileError) {
+        // Tens of thousands of merges are checked at every opening: plain pointers, read once.
+        let merges = tableBytes(.merges).assumingMemoryBound(to: MergeRecord.self)
+        let offsets = tableBytes(.pieceOffsets).assumingMemoryBound(to: UInt32.self)
+        let bytes = tableBytes(.pieceBytes).assumingMemoryBound(to: UInt8.self)
         var previous: Int64 = -1
         for index in 0..<recordCount(.merges) {
-            let merge = record(.merges, index, as: MergeRecord.self)
+            let merge = merges[index]
             let key = Int64(merge.key)
             if key <= previous { throw ModelFileError(.notAscending, region: "merges", index: index) }
             previous = key
@@ -106,28 +110,36 @@ extension ModelFile {
             if greatest >= pieceCount {
                 throw ModelFileError(.indexOutOfRange, region: "merges", index: index, Int64(greatest), Int64(pieceCount))
             }
-            let left = pieceLength(Int(merge.left))
-            let right = pieceLength(Int(merge.right))
-            var isJoined = pieceLength(Int(merge.result)) == left + right
-            if isJoined {
-                let result = pieceOffset(Int(merge.result))
-                let leftStart = pieceOffset(Int(merge.left))
-                let rightStart = pieceOffset(Int(merge.right))
-                for k in 0..<left where pieceByte(result &+ k) != pieceByte(leftStart &+ k) { isJoined = false }
-                for k in 0..<right where pieceByte(result &+ left &+ k) != pieceByte(rightStart &+ k) { isJoined = false }
-            }
-            if !isJoined { throw ModelFileError(.wrongMergePiece, region: "merges", index: index, Int64(merge.result)) }
+            if !isJoined(merge, offsets, bytes) { throw ModelFileError(.wrongMergePiece, region: "merges", index: index, Int64(merge.result)) }
         }
+    }
+
+    /// True if the piece of a merge's result is that of its left part followed by that of its right part.
+    @inline(__always)
+    private func isJoined(_ merge: MergeRecord, _ offsets: UnsafePointer<UInt32>, _ bytes: UnsafePointer<UInt8>) -> Bool {
+        func range(_ token: UInt16) -> (start: Int, count: Int) {
+            let start = Int(offsets[Int(token)])
+            return (start, Int(offsets[Int(token) &+ 1]) &- start)
+        }
+        let left = range(merge.left), right = range(merge.right), result = range(merge.result)
+        if result.count != left.count &+ right.count { return false }
+        for k in 0..<left.count where bytes[result.start &+ k] != bytes[left.start &+ k] { return false }
+        for k in 0..<right.count where bytes[result.start &+ left.count &+ k] != bytes[right.start &+ k] { return false }
+        return true
     }
 
     /// The set of neighbouring bytes, computed anew and compared: a text cut at a wrong place would encode otherwise.
     private func validateAdjacency() throws(ModelFileError) {
         var bits = InlineArray<1024, UInt64>(repeating: 0)
+        let offsets = tableBytes(.pieceOffsets).assumingMemoryBound(to: UInt32.self)
+        let bytes = tableBytes(.pieceBytes).assumingMemoryBound(to: UInt8.self)
         for token in 0..<Int(tokenizer.pieceCount) {
-            let start = pieceOffset(token)
-            for k in 1..<max(1, pieceLength(token)) {
-                let bit = Int(pieceByte(start &+ k &- 1)) &<< 8 | Int(pieceByte(start &+ k))
+            var k = Int(offsets[token]) &+ 1
+            let end = Int(offsets[token &+ 1])
+            while k < end {
+                let bit = Int(bytes[k &- 1]) &<< 8 | Int(bytes[k])
                 bits[bit &>> 6] |= 1 &<< UInt64(bit & 63)
+                k &+= 1
             }
         }
         let stored = tableBytes(.adjacency)

@@ -24,6 +24,7 @@ public func runPackCommand(_ words: [String]) -> Never {
 }
 
 private func complain(_ sentence: String) {
+    showProgress("")
     FileHandle.standardError.write(Data("stlm-pack: \(sentence)\n".utf8))
 }
 
@@ -32,7 +33,8 @@ private func pack(_ options: PackOptions) throws {
     try checkOutput(path, options)
     let checkpoint = try CheckpointFile.bytes(path: options.input)
     let tokenizer = try options.tokenizer.map { try CheckpointFile.bytes(path: $0) }
-    let packed = try PackedModel(checkpoint: checkpoint, tokenizer: tokenizer, width: options.width)
+    let packed = try PackedModel(checkpoint: checkpoint, tokenizer: tokenizer, width: options.width, progress: showProgress)
+    showProgress("")
     if !options.isDryRun { try OutputFile.write(packed.bytes, to: path) }
     if let report = options.report {
         let content = report.hasSuffix(".html") ? packed.report.html : report.hasSuffix(".json") ? packed.report.json : packed.report.text
@@ -44,6 +46,12 @@ private func pack(_ options: PackOptions) throws {
         print(packed.report.text, terminator: "")
         print(options.isDryRun ? "\(path) would be written; this was a dry run." : "\(path) is written.")
     }
+}
+
+/// What is being done, on a line of the terminal that the next one replaces; nothing where standard error is no terminal.
+private func showProgress(_ stage: String) {
+    guard isatty(2) == 1 else { return }
+    FileHandle.standardError.write(Data("\r\u{1B}[K\(stage)".utf8))
 }
 
 /// Before any work: an output that must not be touched is found at once.

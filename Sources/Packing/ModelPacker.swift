@@ -5,14 +5,20 @@ import ModelFile
 /// A float model to the bytes of a model file.
 public struct ModelPacker {
     public var width: WeightWidth
+    /// Called with what is being done, for people who wait.
+    public var progress: (String) -> Void
 
-    public init(width: WeightWidth) { self.width = width }
+    public init(width: WeightWidth, progress: @escaping (String) -> Void = { _ in }) {
+        self.width = width
+        self.progress = progress
+    }
 
     private var activationBits: UInt32 { UInt32(width.rawValue) }
 
     /// - Returns: the file, and what stands in the report.
     package func pack(_ model: FloatModel, tokenizer: TokenizerTables?) throws(PackError) -> (bytes: [UInt8], shelf: TensorShelf) {
         try checkLimits(model)
+        progress("calibrating")
         let ranges = try Calibration(model)
         let shelf = TensorShelf()
         var record = ModelRecord()
@@ -43,7 +49,8 @@ public struct ModelPacker {
         }
         var steps: [StepRecord] = []
         var slots: UInt32 = 0
-        for step in model.schedule {
+        for (number, step) in model.schedule.enumerated() {
+            progress("quantising step \(number + 1) of \(model.schedule.count)")
             shelf.nextStartsBlock = true
             var written = StepRecord(
                 attention: Layout.none, feedForward: Layout.none, attentionNorm: Layout.none, feedForwardNorm: Layout.none,
@@ -80,6 +87,7 @@ public struct ModelPacker {
             sum + matrix.names.reduce(0) { $0 + $1.rowCount * matrix.columns }
         })
 
+        progress("laying out the file")
         var writer = ModelFileWriter()
         writer.add(.model, rawBytes([record]))
         writer.add(.schedule, rawBytes(steps))
@@ -211,6 +219,9 @@ public struct ModelPacker {
         return range
     }
 
+    /// Exponents and fraction bits of the format reach a little beyond 2^60.
+    private static let greatestWeight: Float = 0x1p60
+
     private func checkLimits(_ model: FloatModel) throws(PackError) {
         func check(_ what: String, _ value: Int, _ limit: Int) throws(PackError) {
             if value > limit { throw .overLimit(what: what, value: value, limit: limit) }
@@ -224,5 +235,10 @@ public struct ModelPacker {
             try check("a width of all heads", attention.headCount * attention.headSize, Limit.width)
         }
         for part in model.feedForwards { try check("a feed-forward size", part.up.weight.rows, Limit.width) }
+        for matrix in model.matrices {
+            if let value = matrix.values.first(where: { abs($0) > Self.greatestWeight }) {
+                throw .weightTooLarge(tensor: matrix.names.first?.name ?? "", value: value)
+            }
+        }
     }
 }

@@ -6,6 +6,7 @@ public enum PackError: Error, CustomStringConvertible {
     case checkpoint(CheckpointError)
     case model(FloatModelError)
     case overLimit(what: String, value: Int, limit: Int)
+    case weightTooLarge(tensor: String, value: Float)
     case tokenizerMismatch(tokenizer: Int, model: Int)
     case tokenizerTooLarge(count: Int, limit: Int)
     case pieceTooLong(token: Int, byteCount: Int)
@@ -21,6 +22,8 @@ public enum PackError: Error, CustomStringConvertible {
         case .model(let error): error.description
         case .overLimit(let what, let value, let limit):
             "The model has \(what) of \(value) and the format allows \(limit); it cannot be packed."
+        case .weightTooLarge(let tensor, let value):
+            "The tensor \(tensor) holds \(value) and the format allows up to 2^60; use a checkpoint from before training diverged."
         case .tokenizerMismatch(let tokenizer, let model):
             "The tokenizer has \(tokenizer) tokens and the model \(model); give the tokenizer that belongs to the model."
         case .tokenizerTooLarge(let count, let limit):

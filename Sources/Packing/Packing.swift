@@ -12,7 +12,11 @@ public struct PackedModel {
     /// - Parameters:
     ///   - checkpoint: content of a checkpoint of any known kind.
     ///   - tokenizer: content of a tokenizer file, or nil.
-    public init(checkpoint: Data, tokenizer: Data?, width: WeightWidth) throws(PackError) {
+    ///   - progress: called with what is being done.
+    public init(
+        checkpoint: Data, tokenizer: Data?, width: WeightWidth, progress: @escaping (String) -> Void = { _ in }
+    ) throws(PackError) {
+        progress("reading the checkpoint")
         let model = try Self.floatModel(checkpoint)
         var tables: TokenizerTables?
         if let tokenizer {
@@ -23,12 +27,15 @@ public struct PackedModel {
             case .merges(let merges): try TokenizerTables(merges: merges, vocabularySize: model.vocabularySize)
             }
         }
-        try self.init(model, tokenizer: tables, width: width)
+        try self.init(model, tokenizer: tables, width: width, progress: progress)
     }
 
-    package init(_ model: FloatModel, tokenizer: TokenizerTables?, width: WeightWidth) throws(PackError) {
-        let packed = try ModelPacker(width: width).pack(model, tokenizer: tokenizer)
+    package init(
+        _ model: FloatModel, tokenizer: TokenizerTables?, width: WeightWidth, progress: @escaping (String) -> Void = { _ in }
+    ) throws(PackError) {
+        let packed = try ModelPacker(width: width, progress: progress).pack(model, tokenizer: tokenizer)
         bytes = packed.bytes
+        progress("verifying")
         report = try Self.report(packed.bytes, packed.shelf, width)
     }
 

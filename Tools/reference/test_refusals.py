@@ -288,7 +288,7 @@ class Refusals(unittest.TestCase):
     def test_command_line(self):
         def run(*words):
             environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
-            return subprocess.run([sys.executable, os.path.join(HERE, "stlm_reference.py"), *words], capture_output=True, text=True, env=environment)
+            return subprocess.run([sys.executable, os.path.join(HERE, "stlm_reference.py"), *words], capture_output=True, text=True, errors="replace", env=environment)
         with tempfile.TemporaryDirectory() as folder:
             good, bad, text, out = (os.path.join(folder, name) for name in ("good", "bad", "text", "out.npy"))
             with open(good, "wb") as file:
@@ -300,14 +300,20 @@ class Refusals(unittest.TestCase):
             for words in (("info", bad), ("info", folder), ("info", good + "x"), ("logits", good, "--ids", "300", "--out", out),
                           ("logits", good, "--ids", "", "--out", out), ("logits", good, "--ids", "a", "--out", out),
                           ("generate", good, "--ids", "1", "-n", "2", "--temp", "-1"), ("generate", good, "--ids", "1", "-n", "2", "--top-p", "0"),
-                          ("score", good, "--file", text, "--context", "0"), ("decode", good, "--ids", "300")):
+                          ("score", good, "--file", text, "--context", "0"), ("decode", good, "--ids", "300"),
+                          ("generate", good, "--ids", "1", "-n", "2", "--context", "21"), ("generate", good, "--text", "", "-n", "2", "--print", "text", "--stop", "")):
                 result = run(*words)
                 self.assertEqual(result.returncode, 1 if words[-1] != "-1" else result.returncode, words)
                 self.assertEqual(result.stderr.count("\n") if words[-1] != "-1" else 1, 1, result.stderr)
                 self.assertNotIn("Traceback", result.stderr)
             for words in (("info", good), ("logits", good, "--ids", "1 2", "--out", out), ("encode", good, "--text", "the"), ("decode", good, "--ids", "0 4"),
-                          ("generate", good, "--text", "the", "-n", "3"), ("generate", good, "--ids", "5", "-n", "3", "--temp", "0"), ("score", good, "--file", text)):
+                          ("generate", good, "--text", "the", "-n", "3"), ("generate", good, "--ids", "5", "-n", "3", "--temp", "0"), ("score", good, "--file", text),
+                          ("score", good, "--file", text, "--split", " "), ("info", good, "--verify")):
                 self.assertEqual(run(*words).returncode, 0, words)
+            words = ("generate", good, "--text", "the", "-n", "20", "--context", "6", "--ignore-eos", "--seed", "1")
+            self.assertEqual(len(run(*words).stdout.split()), 5)
+            self.assertEqual(len(run(*words, "--slide").stdout.split()), 20)
+            self.assertTrue(run(*words, "--slide", "--print", "text", "--stop", "zz").stdout.startswith("the"))
             self.assertEqual(np.load(out).shape, (2, 300))
 
 
