@@ -31,8 +31,16 @@ let package = Package(
         // Tests: one target a module, and what they share.
         .target(name: "TestSupport", dependencies: ["Checkpoints"], path: "Tests/TestSupport"),
         .target(name: "PackedSupport", dependencies: ["TestSupport", "Packing", "STLM"], path: "Tests/PackedSupport"),
+        .testTarget(name: "FixedPointTests", dependencies: ["FixedPoint", "ModelFile", "TestSupport"]),
+        .testTarget(name: "ModelFileTests", dependencies: ["ModelFile", "STLM", "Packing", "TestSupport"]),
+        .testTarget(name: "KernelsTests", dependencies: ["Kernels", "CKernels", "TestSupport"]),
+        .testTarget(name: "TokenizersTests", dependencies: ["Tokenizers", "Packing", "TestSupport"]),
+        .testTarget(name: "STLMTests", dependencies: ["STLM", "PackedSupport"]),
         .testTarget(name: "CheckpointsTests", dependencies: ["Checkpoints", "TestSupport"]),
         .testTarget(name: "FloatModelTests", dependencies: ["FloatModel", "TestSupport"]),
+        .testTarget(name: "PackingTests", dependencies: ["Packing", "PackedSupport"]),
+        .testTarget(name: "CommandTests", dependencies: ["PackedSupport", "stlm-run", "stlm-pack"]),
+        .testTarget(name: "ReferenceTests", dependencies: ["PackedSupport", "stlm-run"]),
         .testTarget(name: "BoardsTests", dependencies: ["PackedSupport", "stlm-run"]),
         .testTarget(name: "TidyTests"),
     ]

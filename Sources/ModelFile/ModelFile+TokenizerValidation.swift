@@ -87,7 +87,7 @@ extension ModelFile {
             previous = offset
         }
         let bytes = tableByteCount(.pieceBytes)
-        if previous != bytes, !(previous == 0 && bytes == 1) {
+        if previous != bytes {
             throw ModelFileError(.indexOutOfRange, region: "piece offsets", index: pieceCount, Int64(previous), Int64(bytes))
         }
         if longestSeen != longest {

@@ -13,6 +13,11 @@ public func runPackCommand(_ words: [String]) -> Never {
         } else {
             try pack(options)
         }
+        // A reader that left early has seen enough; a full disk is an error.
+        if fflush(nil) != 0, errno != EPIPE {
+            complain("The report cannot be written (\(String(cString: strerror(errno)))); check the space on the disk.")
+            exit(1)
+        }
         exit(0)
     } catch let error as UsageError {
         complain(error.sentence)

@@ -91,7 +91,7 @@ package struct TokenizerTables {
         var result: [(RegionKind, [UInt8])] = [
             (.tokenizer, rawBytes([record]) + [UInt8](repeating: 0, count: 1024 - MemoryLayout<TokenizerRecord>.size)),
             (.pieceOffsets, rawBytes(offsets)),
-            (.pieceBytes, text.isEmpty ? [0] : text),
+            (.pieceBytes, text),
         ]
         if !merges.isEmpty { result.append((.merges, rawBytes(merges))) }
         if !characters.isEmpty { result.append((.characters, rawBytes(characters))) }

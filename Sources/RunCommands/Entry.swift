@@ -16,7 +16,7 @@ public func runCommand(_ count: Int32, _ words: UnsafeMutablePointer<UnsafeMutab
         out.text(programVersion)
         out.text("\n")
         out.flush()
-        return ExitCode.success
+        return exitCode(of: out.error)
     }
     let verb: Verb = if equals(first, "info") {
         .info
@@ -36,4 +36,12 @@ public func runCommand(_ count: Int32, _ words: UnsafeMutablePointer<UnsafeMutab
     case .score: return score(options)
     case .logits: return logits(options)
     }
+}
+
+/// How a program ends whose output had that error (0 is none). EPIPE is a success: whoever read the text has seen enough.
+func exitCode(of writeError: Int32) -> Int32 {
+    let brokenPipe: Int32 = 32
+    if writeError == 0 || writeError == brokenPipe { return ExitCode.success }
+    complain("the text cannot be written (%n)", name: stlm_error_text(writeError))
+    return ExitCode.failure
 }

@@ -55,7 +55,8 @@ func generate(_ options: Options) -> Int32 {
             if let last = text.last, last == 0x0A { text = UnsafeBufferPointer(rebasing: text[..<(text.count - 1)]) }
             piped = consume input
         }
-        let capacity = takesText ? text.count + 4 : plan.contextTokenCount + 1
+        // An id takes two bytes of its word at least, but for the last.
+        let capacity = options.ids.map { utf8($0).count / 2 + 1 } ?? text.count + 4
         guard let pages = Arena(max(4096, capacity * 4)) else { return ExitCode.failure }
         let buffer = UnsafeMutableBufferPointer(
             start: pages.bytes.baseAddress!.assumingMemoryBound(to: UInt32.self), count: capacity)
@@ -172,7 +173,12 @@ private func write(
         statistics.generatedCount += 1
         recent.append(token)
         if printsText {
-            let isComplete = stream.append(model.tokenizer!.piece(token)) { out.bytes($0) }
+            var piece = model.tokenizer!.piece(token)
+            // The space that the tokenizer puts before a text is no part of it.
+            if statistics.generatedCount == 1, promptText.isEmpty, model.tokenizer!.putsSpaceFirst, piece.first == 0x20 {
+                piece = UnsafeBufferPointer(rebasing: piece[1...])
+            }
+            let isComplete = stream.append(piece) { out.bytes($0) }
             out.flush()
             if isComplete {
                 statistics.ending = "a stop string"
@@ -202,16 +208,9 @@ private func write(
     out.byte(0x0A)
     out.flush()
     statistics.seed = seed
-    if out.error != 0 {
-        if out.error == brokenPipe { return ExitCode.success }
-        complain("the text cannot be written (%n)", name: stlm_error_text(out.error))
-        return ExitCode.failure
-    }
+    if out.error != 0 { return exitCode(of: out.error) }
     return stlm_signal_received() != 0 ? 130 : ExitCode.success
 }
-
-/// EPIPE: whoever read the text has seen enough.
-private let brokenPipe: Int32 = 32
 
 private func print(_ statistics: RunStatistics, _ session: borrowing Session, _ mappedByteCount: Int) {
     var err = Writer(2)

@@ -49,5 +49,5 @@ func printHelp() -> Int32 {
 
         """)
     out.flush()
-    return ExitCode.success
+    return exitCode(of: out.error)
 }

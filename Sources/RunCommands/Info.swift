@@ -23,7 +23,7 @@ func info(_ options: Options) -> Int32 {
         var out = Writer(1)
         if options.json { writeJSON(&out, model, plan) } else { writeText(&out, model, plan, verified: options.verifies) }
         out.flush()
-        return ExitCode.success
+        return exitCode(of: out.error)
     } catch {
         complainAbout(error)
         return ExitCode.failure

@@ -69,7 +69,7 @@ private func writeLogits(
     standard.number(session.model.vocabularySize)
     standard.text("]}\n")
     standard.flush()
-    return ExitCode.success
+    return exitCode(of: standard.error)
 }
 
 /// NumPy's format, version 1.0: a dictionary padded so that the data begin at a multiple of 64.

@@ -47,8 +47,7 @@ func score(_ options: Options) -> Int32 {
             complain("the text has no token to score; give a longer one")
             return ExitCode.failure
         }
-        printScore(tally, byteCount: byteCount, context: plan.contextTokenCount, json: options.json)
-        return ExitCode.success
+        return printScore(tally, byteCount: byteCount, context: plan.contextTokenCount, json: options.json)
     } catch {
         complainAbout(error)
         return ExitCode.failure
@@ -114,7 +113,9 @@ private func scoreText(
         }
         let logits = session.computeLogits(rows: 0..<count)
         for row in 0..<count {
-            tally.cost += session.cost(logits + row * session.model.vocabularySize, of: targets[row])
+            let cost = session.cost(logits + row * session.model.vocabularySize, of: targets[row])
+            let (sum, overflow) = tally.cost.addingReportingOverflow(cost)
+            tally.cost = overflow ? .max : sum
         }
         tally.tokenCount += count
     }
@@ -151,7 +152,7 @@ private func scoreText(
     return ExitCode.success
 }
 
-private func printScore(_ tally: Tally, byteCount: Int, context: Int, json: Bool) {
+private func printScore(_ tally: Tally, byteCount: Int, context: Int, json: Bool) -> Int32 {
     var out = Writer(1)
     let total = UInt64(max(0, tally.cost))
     let mean = tally.cost / Int64(tally.tokenCount)
@@ -169,11 +170,11 @@ private func printScore(_ tally: Tally, byteCount: Int, context: Int, json: Bool
         out.text(", \"bits_per_byte\": ")
         out.ratio(total, perByte, places: 6)
         out.text(", \"perplexity\": ")
-        out.ratio(value, 65_536, places: 4)
+        out.ratio(value, 1 << 30, places: 4)
         out.text("}\n")
     } else {
         out.text("perplexity     ")
-        out.ratio(value, 65_536, places: 4)
+        out.ratio(value, 1 << 30, places: 4)
         out.text("\nbits per byte  ")
         out.ratio(total, perByte, places: 5)
         out.text("\nscored         ")
@@ -185,4 +186,5 @@ private func printScore(_ tally: Tally, byteCount: Int, context: Int, json: Bool
         out.text("\n")
     }
     out.flush()
+    return exitCode(of: out.error)
 }

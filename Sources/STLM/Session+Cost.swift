@@ -22,13 +22,13 @@ extension Session {
     }
 }
 
-/// 2^(cost) of a mean cost in units of 2^-24, in units of 2^-16: a perplexity. Saturates.
+/// 2^cost of a mean cost in units of 2^-24, in units of 2^-30: a perplexity, exactly as arithmetic-1, section 9 defines it.
+/// The greatest UInt64 where it is 2^33 or more.
 public func perplexity(meanCost: Int64) -> UInt64 {
     let whole = Int(meanCost >> 24)
     let fraction = UInt32(meanCost & 0xFF_FFFF)
     // 2^f = 2 * 2^-(1 - f), in Q30
     let value = UInt64(exp2Negative((1 << 24) - fraction)) << 1
-    let shift = 30 - 16 - whole
-    if shift >= 0 { return shift > 63 ? 0 : value >> UInt64(shift) }
-    return -shift >= value.leadingZeroBitCount ? .max : value << UInt64(-shift)
+    if whole < 0 { return value >> UInt64(min(63, -whole)) }
+    return whole > 32 ? .max : value << UInt64(whole)
 }

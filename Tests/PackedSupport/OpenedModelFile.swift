@@ -3,22 +3,20 @@ import Kernels
 import ModelFile
 import STLM
 
-/// A model file in memory, opened, with its bytes kept alive and aligned.
+/// A model file in memory, opened. Its aligned bytes stay for the life of the process, because neither `file` nor `model`
+/// keeps them alive.
 public final class OpenedModelFile: @unchecked Sendable {
     public let bytes: [UInt8]
     public let file: ModelFile
     public let model: Model
-    private let memory: UnsafeMutableRawBufferPointer
 
     public init(_ bytes: [UInt8]) throws {
         self.bytes = bytes
-        memory = UnsafeMutableRawBufferPointer.allocate(byteCount: bytes.count, alignment: 64)
+        let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: bytes.count, alignment: 64)
         memory.copyBytes(from: bytes)
         file = try ModelFile(memory.baseAddress!, byteCount: bytes.count)
         model = Model(file)
     }
-
-    deinit { memory.deallocate() }
 
     public var logitUnit: Double { exp2(-Double(model.record.logitFractionBits)) }
 
@@ -44,8 +42,12 @@ public final class OpenedModelFile: @unchecked Sendable {
         let arena = UnsafeMutableRawBufferPointer.allocate(byteCount: plan.arenaByteCount, alignment: 64)
         defer { arena.deallocate() }
         arena.initializeMemory(as: UInt8.self, repeating: poison)
-        var session = try Session(model, plan, kernels: options.kernels, arena: arena)
-        return try body(&session)
+        // In a function of its own, so that the session and its threads end before the arena does.
+        func run() throws -> Result {
+            var session = try Session(model, plan, kernels: options.kernels, arena: arena)
+            return try body(&session)
+        }
+        return try run()
     }
 
     /// Logits of every position, fed in batches of the session's size: (positions, vocabulary) in units of `logitUnit`.

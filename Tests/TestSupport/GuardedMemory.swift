@@ -2,14 +2,15 @@ import Foundation
 
 /// Memory between two pages that cannot be touched: a read or write beyond either end stops the test at once.
 ///
-/// The content ends where the upper page begins, but for what its alignment takes. The bytes below it, down to the lower
-/// page, hold a pattern that `isSlackIntact` checks.
+/// The content ends where the upper page begins, but for what its alignment takes. The bytes just below it
+/// hold a pattern that `isSlackIntact` checks.
 public final class GuardedMemory {
     private static let pageByteCount = sysconf(Int32(_SC_PAGESIZE))
     private static let pattern: UInt8 = 0xA5
 
     private let map: UnsafeMutableRawPointer
     private let mapByteCount: Int
+    private var slackByteCount = 0
     public let capacity: Int
     /// The bytes in use: the last `take` of them, or all.
     public private(set) var bytes: UnsafeMutableRawBufferPointer
@@ -38,15 +39,14 @@ public final class GuardedMemory {
         precondition(byteCount <= capacity, "the guarded memory is too small")
         let start = (capacity - byteCount) / alignment * alignment
         let content = map + Self.pageByteCount
-        memset(content, Int32(Self.pattern), start)
+        slackByteCount = min(start, Self.pageByteCount)
+        memset(content + (start - slackByteCount), Int32(Self.pattern), slackByteCount)
         bytes = UnsafeMutableRawBufferPointer(start: content + start, count: byteCount)
     }
 
-    /// False if something was written below the content.
+    /// False if something was written just below the content.
     public var isSlackIntact: Bool {
-        let content = map + Self.pageByteCount
-        let start = bytes.baseAddress! - content
-        return UnsafeRawBufferPointer(start: content, count: start).allSatisfy { $0 == Self.pattern }
+        UnsafeRawBufferPointer(start: bytes.baseAddress! - slackByteCount, count: slackByteCount).allSatisfy { $0 == Self.pattern }
     }
 
     public var base: UnsafeMutableRawPointer { bytes.baseAddress! }

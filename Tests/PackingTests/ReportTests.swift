@@ -1,0 +1,85 @@
+import Foundation
+import ModelFile
+import PackedSupport
+import Packing
+import TestSupport
+import Testing
+
+/// What the packer says about its file.
+@Suite struct ReportTests {
+    static let sources: [SyntheticSTLM] = [
+        SyntheticSTLM { $0.vocabularySize = SyntheticTokenizer.mergesVocabularySize },
+        SyntheticSTLM { ($0.vocabularySize, $0.isFeedForwardShared, $0.layerCount) = (SyntheticTokenizer.mergesVocabularySize, true, 4) },
+        SyntheticSTLM {
+            ($0.vocabularySize, $0.isTied, $0.positions) = (SyntheticTokenizer.mergesVocabularySize, false, "learned")
+            ($0.feedForwardType, $0.activation, $0.hasHeadBias) = ("generic", "learned", true)
+        },
+    ]
+
+    private func packed(_ source: SyntheticSTLM, hasTokenizer: Bool = true, _ width: WeightWidth = .int8) throws -> PackedModel {
+        try PackedModel(checkpoint: source.checkpointBytes(), tokenizer: hasTokenizer ? SyntheticTokenizer.merges : nil, width: width)
+    }
+
+    @Test(arguments: sources, [false, true]) func itsNumbersAddUpToTheFile(_ source: SyntheticSTLM, hasTokenizer: Bool) throws {
+        let packed = try packed(source, hasTokenizer: hasTokenizer), report = packed.report
+        #expect(report.fileByteCount == packed.bytes.count)
+        #expect(report.uniqueByteCount + report.tokenizerByteCount + report.tableByteCount + report.paddingByteCount == packed.bytes.count)
+        #expect((report.tokenizerByteCount > 0) == hasTokenizer && report.hasTokenizer == hasTokenizer)
+        let file = try OpenedModelFile(packed.bytes).file
+        #expect(report.paddingByteCount == file.paddingByteCount)
+        let weights = (0..<file.tensorCount).reduce(0) { $0 + Int(file.region(file.firstWeightsRegion + $1).byteCount) }
+        #expect(report.uniqueByteCount == weights)
+    }
+
+    @Test func whatIsStoredOnceIsNamedWithItsBytes() throws {
+        let report = try packed(Self.sources[1]).report
+        let head = try #require(report.shared.first { $0.names.contains("model_head.linear.weight") })
+        #expect(head.byteCountBefore == 2 * head.byteCountAfter)
+        let parts = report.shared.filter { $0.names[0].contains(".ffn.") }
+        #expect(parts.count == 3 && parts.allSatisfy { $0.names.count == 4 && $0.byteCountBefore == 4 * $0.byteCountAfter })
+        #expect(report.text.contains("and 3 more names"))
+        // Rows of one matrix under three names are no sharing.
+        let llama2 = try PackedModel(checkpoint: SyntheticLlama2().bytes(version: 1), tokenizer: nil, width: .int8).report
+        #expect(llama2.shared.count <= 1)
+    }
+
+    @Test(arguments: sources) func theJSONHoldsTheSameNumbers(_ source: SyntheticSTLM) throws {
+        let report = try packed(source).report
+        let object = try #require(JSONSerialization.jsonObject(with: Data(report.json.utf8)) as? [String: Any])
+        func number(_ key: String) -> Int { object[key] as? Int ?? -1 }
+        #expect(number("file_bytes") == report.fileByteCount && number("arena_bytes") == report.arenaByteCount)
+        let parts = try #require(object["parts"] as? [String: Int])
+        #expect(parts.values.reduce(0, +) == number("unique_bytes"))
+        #expect(number("unique_bytes") + number("tokenizer_bytes") + number("table_bytes") + number("padding_bytes") == report.fileByteCount)
+        #expect(number("parameters") >= number("unique_parameters"))
+        #expect(report.json.hasSuffix("}\n"))
+    }
+
+    @Test func theTextNamesEveryPart() throws {
+        let report = try packed(Self.sources[2]).report
+        for word in ["parameters", "embedding", "positions", "attention", "feed-forward", "norms", "head", "tokenizer", "padding", "arena"] {
+            #expect(report.text.contains("  " + word), "\(word)")
+        }
+        #expect(report.text.hasSuffix("\n") && !report.text.contains("\n\n"))
+    }
+
+    @Test func thePageIsWholeAndEscaped() throws {
+        let html = try packed(Self.sources[0]).report.html
+        #expect(html.hasPrefix("<!doctype html>"))
+        #expect(html.contains("<h1>stlm-pack report</h1>") && html.contains("</pre>"))
+        #expect(!html.contains("http"))
+        // No tag inside the text: what stands between pre and /pre has no bare angle.
+        let start = try #require(html.range(of: "<pre>")), end = try #require(html.range(of: "</pre>"))
+        #expect(!html[start.upperBound..<end.lowerBound].contains("<"))
+    }
+
+    @Test func theArenaOfTheReportIsThatOfTheRuntime() throws {
+        let packed = try packed(Self.sources[0])
+        let opened = try OpenedModelFile(packed.bytes)
+        var options = opened.options()
+        options.logitRowCount = 1
+        let count = try opened.withSession(options) { $0.plan.arenaByteCount }
+        #expect(packed.report.arenaByteCount == count)
+        #expect(packed.report.contextTokenCount == 16)
+    }
+}

@@ -1,0 +1,137 @@
+import FloatModel
+import Foundation
+import Kernels
+import PackedSupport
+import Packing
+import STLM
+import TestSupport
+import Testing
+
+/// What must not change a bit: batches, threads, kernels, and what the arena held before.
+@Suite struct SplitTests {
+    static let sources: [SyntheticSTLM] = [
+        SyntheticSTLM { $0.contextSize = 24 },
+        SyntheticSTLM {
+            ($0.feedForwardType, $0.activation, $0.positions, $0.contextSize) = ("generic", "learned", "learned", 24)
+            ($0.hasAttentionBias, $0.hasFeedForwardBias, $0.hasHeadBias) = (true, true, true)
+            ($0.attentionNorm, $0.feedForwardNorm, $0.headNorm) = ("layer_norm", "layer_norm", "none")
+        },
+        // Enough rows that threads have parts to share.
+        SyntheticSTLM {
+            ($0.hiddenSize, $0.feedForwardSize, $0.vocabularySize, $0.contextSize) = (96, 260, 1100, 24)
+            ($0.isTied, $0.isFeedForwardShared) = (false, true)
+        },
+    ]
+
+    private func ids(_ source: SyntheticSTLM, _ count: Int = 21) -> [Int] {
+        var numbers = SeededNumbers(seed: 3)
+        return (0..<count).map { _ in Int(numbers.next() % UInt64(source.vocabularySize)) }
+    }
+
+    @Test(arguments: sources.indices, [WeightWidth.int8, .int16])
+    func sameBitsHoweverTheTextIsCut(_ index: Int, _ width: WeightWidth) throws {
+        let source = Self.sources[index], ids = ids(source), packed = try source.packed(width)
+        let whole = try packed.logits(ids, packed.options(context: 24, batch: 21))
+        for batch in [1, 3, 16] {
+            #expect(try packed.logits(ids, packed.options(context: 24, batch: batch)) == whole)
+        }
+        // The end of a sequence does not depend on the room behind it.
+        #expect(try packed.logits(ids, packed.options(context: 21, batch: 16)) == whole)
+    }
+
+    @Test(arguments: sources.indices, [WeightWidth.int8, .int16])
+    func sameBitsOnAnyNumberOfThreadsAndWithAnyKernels(_ index: Int, _ width: WeightWidth) throws {
+        let source = Self.sources[index], ids = ids(source), packed = try source.packed(width)
+        let one = try packed.logits(ids, packed.options(context: 24, kernels: .baseline))
+        for threads in [1, 2, 3] {
+            #expect(try packed.logits(ids, packed.options(context: 24, threads: threads, kernels: .detected)) == one)
+            #expect(try packed.logits(ids, packed.options(context: 24, threads: threads, kernels: .baseline)) == one)
+        }
+    }
+
+    @Test(arguments: [1, 2, 3]) func sameBitsOfAModelThatIsNotCausal(_ threads: Int) throws {
+        let source = SyntheticSTLM { $0.isCausal = false }, ids = ids(source, 12), packed = try source.packed(.int8)
+        let whole = try packed.logits(ids)
+        #expect(try packed.logits(ids, packed.options(context: 12, batch: 12, threads: threads, kernels: .baseline)) == whole)
+        // Each added token reads the whole sequence again, so that the last step gives the logits of all.
+        let last = try packed.withSession(packed.options(context: 12)) { session in
+            for id in ids.dropLast() { try session.feed([UInt32(id)]) }
+            try session.feed([UInt32(ids.last!)])
+            return session.lastLogits()
+        }
+        #expect(last == whole.last)
+    }
+
+    @Test(arguments: sources.indices) func whatTheArenaHeldBeforeIsForgotten(_ index: Int) throws {
+        let source = Self.sources[index], ids = ids(source), packed = try source.packed(.int8)
+        let options = packed.options(context: 24, threads: 2) { $0.repeatPenalty = 70_000 }
+        let clean = try packed.logits(ids, options, poison: 0)
+        for poison in [UInt8(0xA5), 0xFF] { #expect(try packed.logits(ids, options, poison: poison) == clean) }
+        // A session that was reset is a new one.
+        let again = try packed.withSession(options) { session in
+            _ = try session.allLogits(ids.reversed())
+            session.reset()
+            return try session.allLogits(ids)
+        }
+        #expect(again == clean)
+    }
+
+    @Test(arguments: sources.indices, [1, 3]) func aStepStaysWithinItsArena(_ index: Int, _ threads: Int) throws {
+        // The arena ends where unreadable memory begins, and begins (but for alignment) where it ends.
+        let source = Self.sources[index], packed = try source.packed(.int16, tokenizer: nil), ids = ids(source)
+        var options = packed.options(context: 22, threads: threads)
+        options.logitRowCount = 1
+        (options.sampling.temperature, options.sampling.topP, options.sampling.repeatPenalty) = (65_536, 60_000, 80_000)
+        let plan = try MemoryPlan(packed.model, options)
+        let guarded = GuardedPages(plan.arenaByteCount)
+        try write(ids, packed, plan, options, guarded.atEnd)
+        guarded.check()
+    }
+
+    /// Reads a prompt and draws tokens until the context has slid.
+    private func write(
+        _ ids: [Int], _ packed: OpenedModelFile, _ plan: MemoryPlan, _ options: SessionOptions, _ arena: UnsafeMutableRawBufferPointer
+    ) throws {
+        var session = try Session(packed.model, plan, kernels: options.kernels, arena: arena)
+        try ids.map { UInt32($0) }.withUnsafeBufferPointer { _ = try session.feedAll($0) }
+        var recent = session.recentTokens()
+        var random = SeededDraws(seed: 1)
+        for _ in 0..<30 {
+            let token = session.sample(session.computeLogits(), options.sampling, random: &random.state, recent: recent)
+            recent.append(token)
+            if session.position == plan.contextTokenCount { try session.slide() }
+            try session.feed([token])
+        }
+    }
+
+    @Test func anArenaThatIsTooSmallOrCrookedIsRefused() throws {
+        let packed = try SyntheticSTLM().packed(.int8)
+        let plan = try MemoryPlan(packed.model, packed.options())
+        let guarded = GuardedPages(plan.arenaByteCount + 64)
+        for part in [0..<plan.arenaByteCount - 1, 1..<plan.arenaByteCount + 1] {
+            let arena = UnsafeMutableRawBufferPointer(rebasing: guarded.atStart[part])
+            #expect(throws: SessionError.arenaTooSmall(have: part.count, need: plan.arenaByteCount)) {
+                _ = try Session(packed.model, plan, kernels: .baseline, arena: arena)
+            }
+        }
+    }
+
+    @Test func whatDoesNotFitIsAnErrorAndChangesNothing() throws {
+        let packed = try SyntheticSTLM().packed(.int8)
+        #expect(throws: SessionError.contextOutOfRange(asked: 33, maximum: 32)) {
+            _ = try MemoryPlan(packed.model, packed.options(context: 33))
+        }
+        #expect(throws: SessionError.contextOutOfRange(asked: 0, maximum: 32)) {
+            _ = try MemoryPlan(packed.model, packed.options(context: 0))
+        }
+        try packed.withSession(packed.options(context: 4)) { session in
+            try session.feed([1, 2, 3])
+            let logits = session.lastLogits()
+            #expect(throws: SessionError.contextFull(needed: 5, context: 4)) { try session.feed([1, 2]) }
+            #expect(throws: SessionError.tokenOutOfRange(token: 96, vocabularySize: 96)) { try session.feed([96]) }
+            #expect(session.position == 3 && session.lastLogits() == logits)
+            try session.feed([95])
+            #expect(session.position == 4)
+        }
+    }
+}
