@@ -1,3 +1,4 @@
+import FixedPoint
 import FloatModel
 import Foundation
 import Kernels
@@ -83,9 +84,10 @@ import Testing
         options.logitRowCount = 1
         (options.sampling.temperature, options.sampling.topP, options.sampling.repeatPenalty) = (65_536, 60_000, 80_000)
         let plan = try MemoryPlan(packed.model, options)
-        let guarded = GuardedPages(plan.arenaByteCount)
-        try write(ids, packed, plan, options, guarded.atEnd)
-        guarded.check()
+        let guarded = GuardedMemory(byteCount: plan.arenaByteCount, alignment: 64)
+        guarded.bytes.initializeMemory(as: UInt8.self, repeating: 0xA5)
+        try write(ids, packed, plan, options, guarded.bytes)
+        #expect(guarded.isSlackIntact)
     }
 
     /// Reads a prompt and draws tokens until the context has slid.
@@ -95,9 +97,9 @@ import Testing
         var session = try Session(packed.model, plan, kernels: options.kernels, arena: arena)
         try ids.map { UInt32($0) }.withUnsafeBufferPointer { _ = try session.feedAll($0) }
         var recent = session.recentTokens()
-        var random = SeededDraws(seed: 1)
+        var random = SplitMix64(seed: 1)
         for _ in 0..<30 {
-            let token = session.sample(session.computeLogits(), options.sampling, random: &random.state, recent: recent)
+            let token = session.sample(session.computeLogits(), options.sampling, random: &random, recent: recent)
             recent.append(token)
             if session.position == plan.contextTokenCount { try session.slide() }
             try session.feed([token])
@@ -107,9 +109,9 @@ import Testing
     @Test func anArenaThatIsTooSmallOrCrookedIsRefused() throws {
         let packed = try SyntheticSTLM().packed(.int8)
         let plan = try MemoryPlan(packed.model, packed.options())
-        let guarded = GuardedPages(plan.arenaByteCount + 64)
+        let guarded = GuardedMemory(byteCount: plan.arenaByteCount + 64, alignment: 64)
         for part in [0..<plan.arenaByteCount - 1, 1..<plan.arenaByteCount + 1] {
-            let arena = UnsafeMutableRawBufferPointer(rebasing: guarded.atStart[part])
+            let arena = UnsafeMutableRawBufferPointer(rebasing: guarded.bytes[part])
             #expect(throws: SessionError.arenaTooSmall(have: part.count, need: plan.arenaByteCount)) {
                 _ = try Session(packed.model, plan, kernels: .baseline, arena: arena)
             }
