@@ -57,7 +57,8 @@ extension FloatModel {
             feedForwards: parts.feedForwards, norms: parts.norms, schedule: schedule, finalNorm: try norm("norm.weight"),
             head: FloatLinear(weight: head), isCausal: true, bosId: known(1) ? 1 : nil, eosIds: [1, 2].filter(known), padId: nil,
             sourceKind: .llama2c,
-            sourceDescription: "llama2.c version \(header.version), \(header.layerCount) layers, hidden size \(header.hiddenSize)",
+            sourceDescription: "llama2.c version \(header.version), \(header.layerCount) layer\(header.layerCount == 1 ? "" : "s"), "
+                + "hidden size \(header.hiddenSize)",
             tokenizerName: nil)
     }
 }

@@ -39,7 +39,7 @@ extension FloatModel {
             embedding: tables.embedding, positions: positions, attentions: parts.attentions, feedForwards: parts.feedForwards,
             norms: parts.norms, schedule: schedule, finalNorm: finalNorm, head: tables.head, isCausal: c.isCausal, bosId: nil,
             eosIds: special.eos, padId: special.pad, sourceKind: .stlm,
-            sourceDescription: "STLM, \(c.isFeedForwardShared ? "generic_ffn_sharing" : "generic"), \(c.layerCount) layers, "
+            sourceDescription: "STLM, \(c.isFeedForwardShared ? "generic_ffn_sharing" : "generic"), \(c.layerCount) layer\(c.layerCount == 1 ? "" : "s"), "
                 + "hidden size \(c.hiddenSize), \(c.positions.rawValue) positions",
             tokenizerName: c.tokenizerName)
     }

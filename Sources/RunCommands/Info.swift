@@ -65,12 +65,12 @@ private func writeText(_ out: inout Writer, _ model: Model, _ plan: MemoryPlan, 
     out.text(", at most ")
     out.number(Int(record.contextMaximum))
     out.text(record.isCausal ? "\nschedule       " : ", not causal\nschedule       ")
-    out.number(file.stepCount)
-    out.text(" steps over ")
-    out.number(file.attentionCount)
-    out.text(" attentions and ")
-    out.number(file.feedForwardCount)
-    out.text(" feed-forwards\ntokenizer      ")
+    counted(&out, file.stepCount, "step")
+    out.text(" over ")
+    counted(&out, file.attentionCount, "attention")
+    out.text(" and ")
+    counted(&out, file.feedForwardCount, "feed-forward")
+    out.text("\ntokenizer      ")
     if file.hasTokenizer {
         out.number(Int(file.tokenizer.pieceCount))
         out.text(" pieces, ")
@@ -128,6 +128,14 @@ private func writeText(_ out: inout Writer, _ model: Model, _ plan: MemoryPlan, 
         }
         out.text("\n")
     }
+}
+
+/// "1 step", "2 steps".
+private func counted(_ out: inout Writer, _ number: Int, _ noun: StaticString) {
+    out.number(number)
+    out.text(" ")
+    out.text(noun)
+    if number != 1 { out.text("s") }
 }
 
 /// A number right-aligned in a column.
