@@ -42,16 +42,24 @@ func withUnsafeTemporary16(_ body: (UnsafeMutablePointer<Int32>) -> Void) {
 public func rowSumsInt8(
     _ codes: UnsafeRawPointer, lineCount: Int, _ activations: UnsafeRawPointer, _ sums: UnsafeMutablePointer<Int32>
 ) {
-    let w = codes.assumingMemoryBound(to: Int8.self)
     let x = activations.assumingMemoryBound(to: Int8.self)
-    for r in 0..<16 { sums[r] = 0 }
-    for line in 0..<lineCount {
-        let x0 = Int32(x[4 &* line]), x1 = Int32(x[4 &* line &+ 1])
-        let x2 = Int32(x[4 &* line &+ 2]), x3 = Int32(x[4 &* line &+ 3])
-        for r in 0..<16 {
-            let k = line &* 64 &+ r &* 4
-            sums[r] &+= Int32(w[k]) &* x0 &+ Int32(w[k &+ 1]) &* x1 &+ Int32(w[k &+ 2]) &* x2 &+ Int32(w[k &+ 3]) &* x3
+    // Four rows at a time, whose sums the compiler keeps in registers.
+    for group in 0..<4 {
+        var w = codes.assumingMemoryBound(to: Int8.self) + (group &* 16)
+        var s0: Int32 = 0, s1: Int32 = 0, s2: Int32 = 0, s3: Int32 = 0
+        for line in 0..<lineCount {
+            let x0 = Int32(x[4 &* line]), x1 = Int32(x[4 &* line &+ 1])
+            let x2 = Int32(x[4 &* line &+ 2]), x3 = Int32(x[4 &* line &+ 3])
+            s0 &+= Int32(w[0]) &* x0 &+ Int32(w[1]) &* x1 &+ Int32(w[2]) &* x2 &+ Int32(w[3]) &* x3
+            s1 &+= Int32(w[4]) &* x0 &+ Int32(w[5]) &* x1 &+ Int32(w[6]) &* x2 &+ Int32(w[7]) &* x3
+            s2 &+= Int32(w[8]) &* x0 &+ Int32(w[9]) &* x1 &+ Int32(w[10]) &* x2 &+ Int32(w[11]) &* x3
+            s3 &+= Int32(w[12]) &* x0 &+ Int32(w[13]) &* x1 &+ Int32(w[14]) &* x2 &+ Int32(w[15]) &* x3
+            w += 64
         }
+        sums[4 &* group] = s0
+        sums[4 &* group &+ 1] = s1
+        sums[4 &* group &+ 2] = s2
+        sums[4 &* group &+ 3] = s3
     }
 }
 
