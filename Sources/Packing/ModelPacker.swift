@@ -105,7 +105,7 @@ public struct ModelPacker {
     // MARK: Parts
 
     private func place(_ matrix: FloatMatrix, _ shelf: TensorShelf) -> UInt32 {
-        shelf.place(matrix, kind: "matrix") {
+        shelf.place(matrix) {
             MatrixQuantizer.encode(matrix.values, rows: matrix.rows, columns: matrix.columns, width: width)
         }
     }
@@ -113,7 +113,7 @@ public struct ModelPacker {
     private func place(_ linear: FloatLinear, _ shelf: TensorShelf) -> LinearRecord {
         let tensor = place(linear.weight, shelf)
         guard let bias = linear.bias else { return LinearRecord(tensor: tensor, activationBits: activationBits) }
-        let biasTensor = shelf.place(bias, kind: "bias") {
+        let biasTensor = shelf.place(bias) {
             let values = bias.values.map(Double.init)
             // Half of the range, so that a sum with the product fits.
             let most = values.map(abs).max() ?? 0
@@ -175,7 +175,7 @@ public struct ModelPacker {
         // A normalised element is at most sqrt(size).
         let bound = Double(size).squareRoot() * most + (bias?.map(abs).max() ?? 0)
         let outputBits = bound == 0 ? 30 : clampFractionBits(30 - exponentAbove(bound))
-        let weightTensor = shelf.place(weight, kind: "norm") {
+        let weightTensor = shelf.place(weight) {
             encodeVector(values, fractionBits: most == 0 ? 30 : clampFractionBits(30 - exponentAbove(most)))
         }
         var biasTensor = Layout.none

@@ -24,7 +24,7 @@ package final class TensorShelf {
     var part = ModelPart.embedding
 
     /// The tensor of a matrix, encoded by `encode` if it is new.
-    func place(_ matrix: FloatMatrix, kind: String, _ encode: () -> EncodedTensor) -> UInt32 {
+    func place(_ matrix: FloatMatrix, _ encode: () -> EncodedTensor) -> UInt32 {
         if let index = byMatrix[ObjectIdentifier(matrix)] { return index }
         let index = place(encode(), names: matrix.names)
         byMatrix[ObjectIdentifier(matrix)] = index

@@ -60,7 +60,10 @@ func generate(_ options: Options) -> Int32 {
         guard let pages = Arena(max(4096, capacity * 4)) else { return ExitCode.failure }
         let buffer = UnsafeMutableBufferPointer(
             start: pages.bytes.baseAddress!.assumingMemoryBound(to: UInt32.self), count: capacity)
-        guard let count = promptTokens(options, session, text, into: buffer) else { return ExitCode.failure }
+        guard let count = promptTokens(options, session, text, into: buffer) else {
+            if stlm_signal_received() != 0 { return 130 }
+            return takesText ? ExitCode.failure : ExitCode.usage
+        }
         let prompt = fit(UnsafeMutableBufferPointer(rebasing: buffer[..<count]), model, plan, slides: options.slides)
         let result = try write(&session, options, settings.sampling, prompt, text, &statistics)
         if options.printsStats { print(statistics, session, opened.byteCount) }
@@ -72,7 +75,7 @@ func generate(_ options: Options) -> Int32 {
     }
 }
 
-/// The tokens of the prompt; nil after a complaint.
+/// The tokens of the prompt; nil after a complaint or a signal.
 private func promptTokens(
     _ options: Options, _ session: borrowing Session, _ text: UnsafeBufferPointer<UInt8>,
     into tokens: UnsafeMutableBufferPointer<UInt32>
@@ -214,9 +217,6 @@ private func write(
 
 private func print(_ statistics: RunStatistics, _ session: borrowing Session, _ mappedByteCount: Int) {
     var err = Writer(2)
-    func row(_ name: StaticString) {
-        err.text(name)
-    }
     func rate(_ count: Int, _ nanoseconds: UInt64) {
         err.ratio(UInt64(count) * 1_000_000_000, max(1, nanoseconds), places: 1)
         err.text(" tokens/s (")
@@ -225,11 +225,11 @@ private func print(_ statistics: RunStatistics, _ session: borrowing Session, _ 
         err.ratio(nanoseconds, 1_000_000, places: 2)
         err.text(" ms)\n")
     }
-    row("\nprompt         ")
+    err.text("\nprompt         ")
     rate(statistics.promptCount, statistics.promptNanoseconds)
-    row("decode         ")
+    err.text("decode         ")
     rate(statistics.generatedCount, statistics.decodeNanoseconds)
-    row("first token    ")
+    err.text("first token    ")
     err.ratio(statistics.firstTokenNanoseconds, 1_000_000, places: 2)
     err.text(" ms after the start, opening the file ")
     err.ratio(statistics.openNanoseconds, 1_000_000, places: 2)

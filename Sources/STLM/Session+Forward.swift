@@ -120,11 +120,11 @@ extension Session {
         }
 
         for k in 0..<count {
-            let seen = record.isCausal(model) ? firstPosition + k + 1 : firstPosition + count
+            let seen = model.record.isCausal ? firstPosition + k + 1 : firstPosition + count
             mixedFractionBits[k] = leastValueExponent(cache, kvHeads: kvHeads, positionCount: seen) - 2
         }
         var job = AttentionJob(
-            record: record, cache: cache, context: context, isCausal: record.isCausal(model), firstPosition: firstPosition,
+            record: record, cache: cache, context: context, isCausal: model.record.isCausal, firstPosition: firstPosition,
             count: count, partCount: plan.threadCount, queries: queries, queryScales: queryScales,
             mixedFractionBits: mixedFractionBits, weights: pointer(plan.attentionWeights, as: Int32.self),
             sums: pointer(plan.attentionSums, as: Int64.self), mixed: mixed)
@@ -228,9 +228,4 @@ extension Session {
             }
         }
     }
-}
-
-extension AttentionRecord {
-    /// Causality is a property of the whole model.
-    func isCausal(_ model: Model) -> Bool { model.record.isCausal }
 }
