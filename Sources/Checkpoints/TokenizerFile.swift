@@ -3,103 +3,60 @@ import Foundation
 /// Reads tokenizer files, recognised by their content.
 public enum TokenizerFile {
     static let byteLimit = 64 << 20
+    static let known = "an STLM .model file, a llama2.c tokenizer.bin, a tokenizer.json, or vocab.json and merges.txt together"
 
-    /// Reads a llama2.c tokenizer.bin or an STLM `.model` merge list. An empty file is a merge list without merges.
+    /// Reads one file, or GPT-2's pair of vocab.json and merges.txt in either order. An empty file is an STLM merge list without merges.
     ///
-    /// - Parameter vocabularySize: number of ids of the model that the tokenizer is for.
+    /// - Parameters:
+    ///   - files: the content of one or two files.
+    ///   - vocabularySize: number of ids of the model that the tokenizer is for.
     /// - Throws: `CheckpointError.tokenizer`.
-    public static func recognise(_ data: Data, vocabularySize: Int) throws(CheckpointError) -> TokenizerSource {
-        let bytes = LittleEndianBytes(data)
-        let start = bytes.data.prefix(4)
-        guard bytes.count <= byteLimit else {
-            throw .tokenizer("The tokenizer file is \(bytes.count) bytes long and the limit is \(byteLimit); "
-                + "give a llama2.c tokenizer.bin or an STLM .model file.")
+    public static func recognise(_ files: [Data], vocabularySize: Int) throws(CheckpointError) -> TokenizerSource {
+        var kinds: [TokenizerFileKind] = []
+        for file in files { kinds.append(try TokenizerFileKind.recognise(file)) }
+        if kinds.count == 1 {
+            switch kinds[0] {
+            case .llama2: return .llama2(pieces: try pieces(LittleEndianBytes(files[0]), vocabularySize))
+            case .mergeList: return .merges(try merges(LittleEndianBytes(files[0]), vocabularySize))
+            case .tokenizerJSON(let root): return .byteLevel(try TokenizerJSON(root: root).tokenizer(vocabularySize))
+            case .vocabulary:
+                throw .tokenizer("The tokenizer file is a vocab.json, and its merges.txt is missing; "
+                    + "give both, each with --tokenizer.")
+            case .mergesText:
+                throw .tokenizer("The tokenizer file is a merges.txt, and its vocab.json is missing; "
+                    + "give both, each with --tokenizer.")
+            }
         }
-        // A merge list begins with digits, which read as a far larger number than any token is long.
-        if let longest = bytes.word32(0), longest < 0x2000 {
-            return .llama2(pieces: try pieces(bytes, vocabularySize))
+        if kinds.count == 2 {
+            for (first, second) in [(0, 1), (1, 0)] {
+                guard case .vocabulary(let entries) = kinds[first] else { continue }
+                // A file without a single merge looks like either list.
+                guard kinds[second].isMergesText || files[second].isEmpty else { continue }
+                return .byteLevel(try pair(entries, files[second], vocabularySize))
+            }
+            throw .tokenizer("The two tokenizer files, \(kinds[0].name) and \(kinds[1].name), do not make a pair; "
+                + "give one file, or vocab.json and merges.txt.")
         }
-        if start.first == 0x7B {
-            throw .tokenizer("The tokenizer file is JSON, which this version does not read; "
-                + "give a llama2.c tokenizer.bin or an STLM .model file.")
-        }
-        if start.first == 0x0A, start.count > 3, start[2] < 0x20 {
-            throw .tokenizer("The tokenizer file looks like a SentencePiece model, which this version does not read; "
-                + "convert it with llama2.c's tokenizer.py.")
-        }
-        return .merges(try merges(bytes, vocabularySize))
+        throw .tokenizer("There are \(files.count) tokenizer files; give one, or vocab.json and merges.txt.")
     }
 
-    /// llama2.c: int32 longest length, then for each id float32 score, int32 length, bytes.
-    private static func pieces(_ bytes: LittleEndianBytes, _ expected: Int) throws(CheckpointError) -> [TokenizerSource.Piece] {
-        guard let longest = bytes.signed32(0), longest > 0 else {
-            throw .tokenizer("The tokenizer file is \(bytes.count) bytes long and does not begin with the length of its longest "
-                + "token; give a llama2.c tokenizer.bin or an STLM .model file.")
-        }
-        var pieces: [TokenizerSource.Piece] = []
-        var cursor = 4
-        while cursor < bytes.count {
-            let id = pieces.count
-            guard let word = bytes.word32(cursor), let length = bytes.signed32(cursor + 4),
-                length >= 0, length <= longest, bytes.holds(cursor + 8, length)
-            else {
-                throw .tokenizer("The tokenizer breaks off in token \(id) of the \(expected) that the model has, at byte "
-                    + "\(cursor) of \(bytes.count); give the tokenizer that belongs to the model.")
-            }
-            let score = Float(bitPattern: word)
-            guard score.isFinite else {
-                throw .tokenizer("The tokenizer gives token \(id) a score that is not a finite number; export it again.")
-            }
-            pieces.append((bytes: Array(bytes.data[cursor + 8..<cursor + 8 + length]), score: score))
-            cursor += 8 + length
-        }
-        guard pieces.count == expected else {
-            throw .tokenizer("The tokenizer has \(pieces.count) tokens and the model \(expected); "
-                + "give the tokenizer that belongs to the model.")
-        }
-        return pieces
-    }
-
-    /// STLM: one merge a line, two ids; line n (from 0) makes the id 256 + n.
-    private static func merges(_ bytes: LittleEndianBytes, _ vocabularySize: Int) throws(CheckpointError) -> [TokenizerSource.Merge] {
-        var merges: [TokenizerSource.Merge] = []
-        var seen: Set<[Int]> = []
-        var lines = bytes.data.split(separator: 0x0A, omittingEmptySubsequences: false)
+    /// GPT-2's two files.
+    private static func pair(
+        _ entries: [ByteLevelBuilder.Entry], _ text: Data, _ vocabularySize: Int
+    ) throws(CheckpointError) -> ByteLevelTokenizer {
+        var builder = ByteLevelBuilder(vocabularyName: "vocab.json")
+        try builder.take(entries, special: [], vocabularySize: vocabularySize)
+        var lines = LittleEndianBytes(text).data.split(separator: 0x0A, omittingEmptySubsequences: false)
         if lines.last?.isEmpty == true { lines.removeLast() }
         for (index, line) in lines.enumerated() {
-            let isReturnLast = line.last == 0x0D
-            let fields = (isReturnLast ? line.dropLast() : line).split(separator: 0x20, omittingEmptySubsequences: false)
-            let ids = fields.compactMap(decimal)
-            guard fields.count == 2, ids.count == 2 else {
-                throw .tokenizer("Line \(index + 1) of the merge list is not two numbers with a space between "
-                    + "(\(quoted(String(decoding: line.prefix(40), as: UTF8.self)))); give an STLM .model file or a llama2.c "
-                    + "tokenizer.bin.")
+            if index == 0, line.starts(with: TokenizerFileKind.versionMark) { continue }
+            let fields = (line.last == 0x0D ? line.dropLast() : line).split(separator: 0x20, omittingEmptySubsequences: false)
+            guard fields.count == 2 else {
+                throw .tokenizer("Line \(index + 1) of merges.txt is not two pieces with a space between "
+                    + "(\(quoted(String(decoding: line.prefix(40), as: UTF8.self)))); download it again.")
             }
-            for id in ids where id >= 256 + index {
-                throw .tokenizer("Line \(index + 1) of the merge list names the id \(id), but only ids below \(256 + index) "
-                    + "exist there; give the .model file as it was trained.")
-            }
-            guard seen.insert(ids).inserted else {
-                throw .tokenizer("Line \(index + 1) of the merge list repeats the pair \(ids[0]) \(ids[1]); "
-                    + "give the .model file as it was trained.")
-            }
-            merges.append((ids[0], ids[1]))
+            try builder.merge(Array(fields[0]), Array(fields[1])) { "Line \(index + 1) of merges.txt" }
         }
-        guard merges.count <= max(0, vocabularySize - 256) else {
-            throw .tokenizer("The merge list makes \(256 + merges.count) ids and the model has \(vocabularySize); "
-                + "give the tokenizer that belongs to the model.")
-        }
-        return merges
-    }
-
-    /// A decimal number of one to nine digits.
-    private static func decimal(_ field: Data) -> Int? {
-        guard (1...9).contains(field.count) else { return nil }
-        var value = 0
-        for byte in field {
-            guard (0x30...0x39).contains(byte) else { return nil }
-            value = 10 * value + Int(byte - 0x30)
-        }
-        return value
+        return try builder.tokenizer(isPreSplit: true)
     }
 }

@@ -1,4 +1,4 @@
-/// Intermediate results of a forward pass: one row a position.
+/// Intermediate results of a forward pass: one row a position, or a slot of one.
 public struct Activations: Sendable {
     public let rows: Int
     public let columns: Int
@@ -20,4 +20,19 @@ public struct Activations: Sendable {
     mutating func add(_ other: Activations) {
         for index in values.indices { values[index] += other.values[index] }
     }
+
+    /// Adds a row of weights to one row.
+    mutating func add(_ matrix: FloatMatrix, row: Int, to target: Int) {
+        for column in 0..<columns { values[target * columns + column] += Double(matrix.values[row * columns + column]) }
+    }
+
+    /// Adds a row of other results to one row.
+    mutating func add(_ other: Activations, row: Int, to target: Int) {
+        for column in 0..<columns { values[target * columns + column] += other.values[row * columns + column] }
+    }
+}
+
+extension [Double] {
+    /// Where the greatest element stands, of equals the first.
+    var indexOfGreatest: Int { indices.reduce(0) { self[$1] > self[$0] ? $1 : $0 } }
 }

@@ -52,9 +52,12 @@ struct ConfigReader {
         return value
     }
 
-    func require(_ key: String, oneOf names: [String]) throws(FloatModelError) {
+    /// - Parameter reasons: why names that the original knows are not among `names`.
+    @discardableResult
+    func require(_ key: String, oneOf names: [String], reasons: [String: String] = [:]) throws(FloatModelError) -> String {
         let name = try text(key)
-        guard names.contains(name) else { throw unsupported(key, name, names) }
+        guard names.contains(name) else { throw unsupported(key, name, names, reason: reasons[name]) }
+        return name
     }
 
     private func present(_ key: String) throws(FloatModelError) -> ConfigNode {
@@ -64,7 +67,8 @@ struct ConfigReader {
         return node
     }
 
-    private func unsupported(_ key: String, _ name: String, _ names: [String]) -> FloatModelError {
-        .config(key: key, "\(key) is \(quoted(name)), which is not supported; supported: \(names.joined(separator: ", ")).")
+    private func unsupported(_ key: String, _ name: String, _ names: [String], reason: String? = nil) -> FloatModelError {
+        .config(key: key, "\(key) is \(quoted(name)), which is not supported\(reason.map { ", because " + $0 } ?? ""); "
+            + "supported: \(names.joined(separator: ", ")).")
     }
 }

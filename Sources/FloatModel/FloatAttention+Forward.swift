@@ -2,15 +2,17 @@ import Foundation
 
 extension FloatAttention {
     /// Turns each adjacent pair of every query and key by an angle that grows with its position; values stay.
-    func rotate(_ vectors: inout Activations) {
+    ///
+    /// Each of `groups` is a sequence of rows by itself, counted from 0.
+    func rotate(_ vectors: inout Activations, groups: [Range<Int>]) {
         let half = headSize / 2
         let frequencies = (0..<half).map { pow(ropeBase, -2 * Double($0) / Double(headSize)) }
-        for position in 0..<vectors.rows {
+        for (first, row) in groups.flatMap({ group in group.map { (group.lowerBound, $0) } }) {
             for pair in 0..<half {
-                let angle = Double(position) * frequencies[pair]
+                let angle = Double(row - first) * frequencies[pair]
                 let cosine = cos(angle), sine = sin(angle)
                 for head in 0..<headCount + kvHeadCount {
-                    let place = position * vectors.columns + head * headSize + 2 * pair
+                    let place = row * vectors.columns + head * headSize + 2 * pair
                     let (a, b) = (vectors.values[place], vectors.values[place + 1])
                     vectors.values[place] = a * cosine - b * sine
                     vectors.values[place + 1] = a * sine + b * cosine
@@ -19,8 +21,8 @@ extension FloatAttention {
         }
     }
 
-    /// softmax(q k / √d) v for every head, heads side by side, (S, headCount · headSize).
-    func mixed(_ vectors: Activations) -> Activations {
+    /// softmax(q k / √d) v for every head, heads side by side, (R, headCount · headSize). No row sees another group.
+    func mixed(_ vectors: Activations, groups: [Range<Int>]) -> Activations {
         var result = Activations(rows: vectors.rows, columns: headCount * headSize)
         let keys = headCount * headSize, values = keys + kvHeadCount * headSize
         let width = vectors.columns, queriesPerKey = headCount / kvHeadCount
@@ -29,10 +31,10 @@ extension FloatAttention {
         vectors.values.withUnsafeBufferPointer { vectors in
             for head in 0..<headCount {
                 let shared = head / queriesPerKey * headSize
-                for position in 0..<result.rows {
-                    let visible = isCausal ? position + 1 : result.rows
+                for (group, position) in groups.flatMap({ group in group.map { (group, $0) } }) {
+                    let visible = isCausal ? group.lowerBound...position : group.lowerBound...group.upperBound - 1
                     var largest = -Double.infinity
-                    for other in 0..<visible {
+                    for other in visible {
                         let query = position * width + head * headSize, key = other * width + keys + shared
                         var score = 0.0
                         for index in 0..<headSize { score += vectors[query + index] * vectors[key + index] }
@@ -40,12 +42,12 @@ extension FloatAttention {
                         largest = max(largest, weights[other])
                     }
                     var sum = 0.0
-                    for other in 0..<visible {
+                    for other in visible {
                         weights[other] = exp(weights[other] - largest)
                         sum += weights[other]
                     }
                     let place = position * result.columns + head * headSize
-                    for other in 0..<visible {
+                    for other in visible {
                         let weight = weights[other] / sum, value = other * width + values + shared
                         for index in 0..<headSize { result.values[place + index] += weight * vectors[value + index] }
                     }

@@ -2,87 +2,70 @@ extension FloatModel {
     /// Called at every probe point of a pass.
     public typealias Probe = (ProbePoint, Activations) -> Void
 
-    /// The logits after every position, (S, V), in double precision.
+    /// The whole model, top to bottom: logits (S, V) of a linear head, (S · C, 258) of a byte head, in double precision.
     ///
-    /// - Throws: `FloatModelError.ids` if there are no ids, more than `contextMaximum`, or one outside the vocabulary.
-    public func logits(ids: [Int]) throws(FloatModelError) -> [[Double]] {
-        let logits = try forward(ids: ids)
-        return (0..<logits.rows).map(logits.row)
-    }
+    /// The slots of a byte decoder at position s are fed with block s + 1 of `targets`, or of the inputs where blocks go in and
+    /// there are no targets. A position without such a block is fed with its own greatest logits, of equals the least symbol.
+    /// The logits of slots after the symbol that closes a block are 0.
+    ///
+    /// - Parameters:
+    ///   - inputs: for each of S positions one id, or the C symbols of a block.
+    ///   - targets: for each position the C symbols of its block, at most S + 1 blocks; only read by byte decoders.
+    /// - Throws: `FloatModelError.ids` for inputs or targets that do not fit the model.
+    public func forward(
+        inputs: [[Int]], targets: [[Int]]? = nil, visit: Probe = { _, _ in }
+    ) throws(FloatModelError) -> Activations {
+        try check(inputs)
+        if let targets { try check(targets: targets, positionCount: inputs.count) }
 
-    /// Largest magnitudes and RMS of all intermediate results.
-    public func probe(ids: [Int], into report: inout ProbeReport) throws(FloatModelError) {
-        var record = report
-        _ = try forward(ids: ids) { record.record($0, $1) }
-        report = record
-    }
-
-    /// The whole model, top to bottom. S positions, residual stream x of shape (S, H).
-    public func forward(ids: [Int], visit: Probe = { _, _ in }) throws(FloatModelError) -> Activations {
-        try check(ids)
-        var x = embedded(ids)
+        var x = embedded(inputs, visit)  // (S, H)
         visit(.embedding, x)
+        run(schedule, of: .core, on: &x, groups: [0..<x.rows], visit)
 
-        for (index, step) in schedule.enumerated() {
-            if let attention = step.attention.map({ attentions[$0] }) {
-                let input = step.attentionNorm.map { norms[$0].applied(to: x) } ?? x
-                visit(.attentionInput(step: index), input)
-                var vectors = attention.qkv.applied(to: input)
-                if attention.rotary { attention.rotate(&vectors) }
-                visit(.attentionVectors(step: index), vectors)
-                let mix = attention.mixed(vectors)
-                visit(.attentionMix(step: index), mix)
-                let output = attention.output.applied(to: mix)
-                visit(.attentionOutput(step: index), output)
-                x.add(output)
+        switch head {
+        case .linear(let norm, let output):
+            let input = norm.applied(to: x)
+            visit(.headInput, input)
+            let logits = output.applied(to: input)
+            visit(.logits, logits)
+            return logits
+        case .byteSlots(let head):
+            return logits(head, x, visit)
+        case .byteDecoder(let head):
+            return logits(head, x, next: (targets ?? (takesBlocks ? inputs : [])).dropFirst(), visit)
+        }
+    }
+
+    /// x (S, H) for S positions.
+    private func embedded(_ inputs: [[Int]], _ visit: Probe) -> Activations {
+        switch embedder {
+        case .tokens(let table, let positions):
+            var x = Activations(rows: inputs.count, columns: hiddenSize)
+            for (position, input) in inputs.enumerated() {
+                x.add(table, row: input[0], to: position)
+                if let positions { x.add(positions, row: position, to: position) }
             }
-            visit(.middle(step: index), x)
-            if let feedForward = step.feedForward.map({ feedForwards[$0] }) {
-                let input = step.feedForwardNorm.map { norms[$0].applied(to: x) } ?? x
-                visit(.feedForwardInput(step: index), input)
-                var inner = feedForward.up.applied(to: input)
-                visit(.feedForwardUp(step: index), inner)
-                if let gate = feedForward.gate?.applied(to: input) {
-                    visit(.feedForwardGate(step: index), gate)
-                    let opened = feedForward.activation.applied(to: gate)
-                    for place in inner.values.indices { inner.values[place] *= opened.values[place] }
-                } else {
-                    inner = feedForward.activation.applied(to: inner)
+            return x
+        case .bytes(let embedder):
+            var slots = Activations(rows: inputs.count * blockSize, columns: embedder.table.columns)
+            for (row, symbol) in inputs.joined().enumerated() {
+                slots.add(embedder.table, row: symbol, to: row)
+                slots.add(embedder.slotPositions, row: row % blockSize, to: row)
+            }
+            visit(.start(part: .embedder), slots)
+            run(embedder.schedule, of: .embedder, on: &slots, groups: blockRows(inputs.count), visit)
+            var x = Activations(rows: inputs.count, columns: hiddenSize)
+            for row in 0..<slots.rows {
+                for column in 0..<hiddenSize {
+                    x.values[row / blockSize * hiddenSize + column] += slots.values[row * hiddenSize + column] / Double(blockSize)
                 }
-                visit(.feedForwardInner(step: index), inner)
-                let output = feedForward.down.applied(to: inner)
-                visit(.feedForwardOutput(step: index), output)
-                x.add(output)
             }
-            visit(.residual(step: index), x)
-        }
-
-        let input = finalNorm.applied(to: x)
-        visit(.headInput, input)
-        let logits = head.applied(to: input)
-        visit(.logits, logits)
-        return logits
-    }
-
-    private func check(_ ids: [Int]) throws(FloatModelError) {
-        guard !ids.isEmpty else { throw .ids("There are no ids to feed; give at least one.") }
-        guard ids.count <= contextMaximum else {
-            throw .ids("There are \(ids.count) ids and the model has \(contextMaximum) positions; give fewer.")
-        }
-        if let index = ids.firstIndex(where: { !(0..<vocabularySize).contains($0) }) {
-            throw .ids("Id \(index) of \(ids.count) is \(ids[index]) and the vocabulary has \(vocabularySize); "
-                + "use the tokenizer that belongs to the model.")
+            return x
         }
     }
 
-    private func embedded(_ ids: [Int]) -> Activations {
-        var x = Activations(rows: ids.count, columns: hiddenSize)
-        for (position, id) in ids.enumerated() {
-            for column in 0..<hiddenSize {
-                let place = Double(positions?.values[position * hiddenSize + column] ?? 0)
-                x.values[position * hiddenSize + column] = Double(embedding.values[id * hiddenSize + column]) + place
-            }
-        }
-        return x
+    /// The rows of each block, where every position has C of them.
+    func blockRows(_ positionCount: Int) -> [Range<Int>] {
+        (0..<positionCount).map { $0 * blockSize..<($0 + 1) * blockSize }
     }
 }

@@ -53,9 +53,10 @@ extension FloatModel {
         let known = { (id: Int) in id < header.vocabularySize }
         self.init(
             hiddenSize: header.hiddenSize, vocabularySize: header.vocabularySize, contextDefault: header.contextSize,
-            contextMaximum: header.contextSize, embedding: embedding, positions: nil, attentions: parts.attentions,
-            feedForwards: parts.feedForwards, norms: parts.norms, schedule: schedule, finalNorm: try norm("norm.weight"),
-            head: FloatLinear(weight: head), isCausal: true, bosId: known(1) ? 1 : nil, eosIds: [1, 2].filter(known), padId: nil,
+            contextMaximum: header.contextSize, embedder: .tokens(table: embedding, positions: nil), attentions: parts.attentions,
+            feedForwards: parts.feedForwards, norms: parts.norms, schedule: schedule,
+            head: .linear(norm: try norm("norm.weight"), output: FloatLinear(weight: head)), isCausal: true,
+            bosId: known(1) ? 1 : nil, eosIds: [1, 2].filter(known), padId: nil,
             sourceKind: .llama2c,
             sourceDescription: "llama2.c version \(header.version), \(header.layerCount) layer\(header.layerCount == 1 ? "" : "s"), "
                 + "hidden size \(header.hiddenSize)",

@@ -1,84 +1,81 @@
-/// A language model as a neutral description with float weights: parts, and a schedule that says in which order they act.
+/// A language model as a neutral description with float weights: an embedder, a core and a head, made of parts, with schedules
+/// that say in which order the parts act.
 ///
-/// Parts that share all weights stand in a list once; the schedule names them as often as they act.
+/// Parts that share all weights stand in a list once; the schedules name them as often as they act.
 public struct FloatModel: Sendable {
-    /// H: width of the residual stream.
+    /// H: width of the core's residual stream.
     public var hiddenSize: Int
-    /// V: number of ids, and of logits a position.
+    /// V: number of ids, and of logits a position; for information where neither embedder nor head has to do with ids.
     public var vocabularySize: Int
     /// W: the number of positions to use unless told otherwise.
     public var contextDefault: Int
     /// The number of positions beyond which the model is undefined.
     public var contextMaximum: Int
-    /// (V, H)
-    public var embedding: FloatMatrix
-    /// (positions, H), added to the embedding; nil if positions are rotary or absent.
-    public var positions: FloatMatrix?
+    /// C: symbols a block; 0 if neither embedder nor head is byte-level.
+    public var blockSize: Int
+    /// The C symbols that end a text, and begin one; empty if `blockSize` is 0.
+    public var endBlock: [Int]
+    public var embedder: FloatEmbedder
+    /// Of all schedules; widths may differ from part to part.
     public var attentions: [FloatAttention]
     public var feedForwards: [FloatFeedForward]
     public var norms: [FloatNorm]
+    /// The core's.
     public var schedule: [FloatStep]
-    public var finalNorm: FloatNorm
-    /// (V, H); its weight is the object `embedding` when tied.
-    public var head: FloatLinear
-    /// False: every position sees all others, and no key or value can be kept from step to step.
+    public var head: FloatHead
+    /// Of the core. False: every position sees all others, and no key or value can be kept from step to step.
     public var isCausal: Bool
     public var bosId: Int?
-    /// Ids that end a text.
+    /// Ids that end a text; empty if ids neither go in nor come out.
     public var eosIds: [Int]
     public var padId: Int?
     public var sourceKind: SourceKind
     /// One line for people: where the model comes from and of which variant it is.
     public var sourceDescription: String
-    /// The tokenizer that the source names, such as `gpt2` or `bpe`; nil if it names none.
+    /// The tokenizer that the source names, such as `gpt2`, `bpe` or `words`; nil if it names none.
     public var tokenizerName: String?
 
     public enum SourceKind: String, Sendable {
         case stlm, llama2c
     }
 
-    /// True if the output layer uses the embedding table.
-    public var isTied: Bool { head.weight === embedding }
+    /// Bytes, a pad (256) and an end (257), which both close a block of a byte decoder.
+    public static let symbolCount = 258
+    /// The least symbol that is no byte.
+    public static let padSymbol = 256
+    public static let endSymbol = 257
 
-    public init(hiddenSize: Int, vocabularySize: Int, contextDefault: Int, contextMaximum: Int, embedding: FloatMatrix,
-                positions: FloatMatrix?, attentions: [FloatAttention], feedForwards: [FloatFeedForward], norms: [FloatNorm],
-                schedule: [FloatStep], finalNorm: FloatNorm, head: FloatLinear, isCausal: Bool, bosId: Int?, eosIds: [Int],
+    public init(hiddenSize: Int, vocabularySize: Int, contextDefault: Int, contextMaximum: Int, blockSize: Int = 0,
+                endBlock: [Int] = [], embedder: FloatEmbedder, attentions: [FloatAttention], feedForwards: [FloatFeedForward],
+                norms: [FloatNorm], schedule: [FloatStep], head: FloatHead, isCausal: Bool, bosId: Int?, eosIds: [Int],
                 padId: Int?, sourceKind: SourceKind, sourceDescription: String, tokenizerName: String?) {
         (self.hiddenSize, self.vocabularySize) = (hiddenSize, vocabularySize)
         (self.contextDefault, self.contextMaximum) = (contextDefault, contextMaximum)
-        (self.embedding, self.positions) = (embedding, positions)
+        (self.blockSize, self.endBlock) = (blockSize, endBlock)
+        (self.embedder, self.head) = (embedder, head)
         (self.attentions, self.feedForwards, self.norms, self.schedule) = (attentions, feedForwards, norms, schedule)
-        (self.finalNorm, self.head, self.isCausal) = (finalNorm, head, isCausal)
-        (self.bosId, self.eosIds, self.padId) = (bosId, eosIds, padId)
+        (self.isCausal, self.bosId, self.eosIds, self.padId) = (isCausal, bosId, eosIds, padId)
         (self.sourceKind, self.sourceDescription, self.tokenizerName) = (sourceKind, sourceDescription, tokenizerName)
     }
 
-    /// Every matrix of the model once, in the order in which a forward pass meets them.
-    public var matrices: [FloatMatrix] {
-        var found: [FloatMatrix] = [], seen: Set<ObjectIdentifier> = []
-        func add(_ matrix: FloatMatrix?) {
-            if let matrix, seen.insert(ObjectIdentifier(matrix)).inserted { found.append(matrix) }
-        }
-        func add(_ linear: FloatLinear?) { add(linear?.weight); add(linear?.bias) }
-        func add(_ norm: FloatNorm) { add(norm.weight); add(norm.bias) }
-        add(embedding)
-        add(positions)
-        for step in schedule {
-            if let index = step.attentionNorm { add(norms[index]) }
-            if let index = step.attention { add(attentions[index].qkv); add(attentions[index].output) }
-            if let index = step.feedForwardNorm { add(norms[index]) }
-            if let index = step.feedForward {
-                let part = feedForwards[index]
-                add(part.gate); add(part.up); add(part.down)
-                add(part.activation.learned?.w1); add(part.activation.learned?.b1)
-                add(part.activation.learned?.w2); add(part.activation.learned?.b2)
-            }
-        }
-        add(finalNorm)
-        add(head)
-        return found
+    /// True if blocks of bytes go in, not ids.
+    public var takesBlocks: Bool {
+        if case .bytes = embedder { return true }
+        return false
     }
 
-    /// Number of weights, each counted once however often it is used.
-    public var parameterCount: Int { matrices.reduce(0) { $0 + $1.values.count } }
+    /// True if blocks of bytes come out, not ids.
+    public var writesBlocks: Bool {
+        if case .linear = head { return false }
+        return true
+    }
+
+    /// True if the output layer uses the table of what goes in: of ids, or of a byte decoder's symbols.
+    public var isTied: Bool {
+        switch (embedder, head) {
+        case (.tokens(let table, _), .linear(_, let output)): return output.weight === table
+        case (_, .byteDecoder(let decoder)): return decoder.output.weight === decoder.table
+        default: return false
+        }
+    }
 }

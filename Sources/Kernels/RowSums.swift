@@ -24,7 +24,11 @@ func rowSums(
                 for r in 0..<16 { sums[r] = Int64(narrow[r]) }
             }
         } else {
-            rowSumsInt8Int16(codes, lineCount: matrix.lineCount, activations, sums)
+            if kernels == .avx2 {
+                stlm_sums_int8_int16_avx2(codes, matrix.lineCount, activations, sums)
+            } else {
+                rowSumsInt8Int16(codes, lineCount: matrix.lineCount, activations, sums)
+            }
         }
     } else {
         rowSumsInt16(codes, lineCount: matrix.lineCount, activations, sums)

@@ -4,7 +4,7 @@
 public enum Layout {
     public static let magic: UInt64 = 0x1A0A_0D4D_4C54_5389  // 89 53 54 4C 4D 0D 0A 1A, read little-endian
     public static let formatVersion: UInt16 = 1
-    public static let draft: UInt16 = 1
+    public static let draft: UInt16 = 2
     public static let headerByteCount = 64
     public static let headerChecksumOffset = 28
     public static let regionRecordByteCount = 32
@@ -33,6 +33,7 @@ public enum Limit {
     public static let headSize = 4_096
     public static let names = 262_144
     public static let textByteCount = 16 << 20
+    public static let blockSize = 32
     public static let breakpoints = 64
     public static let fractionBits: ClosedRange<Int32> = -32...62
     public static let matrixExponent: ClosedRange<Int32> = -64...127
@@ -56,10 +57,9 @@ public enum RegionKind: UInt32, Sendable {
     /// Bytes of one record; 1 where the region is plain bytes.
     public var recordByteCount: Int {
         switch self {
-        case .model: 256
-        case .schedule: 24
+        case .model: 384
+        case .schedule, .norms, .tensors: 32
         case .attentions, .feedForwards: 64
-        case .norms, .tensors: 32
         case .names: 20
         case .tokenizer: 1024
         case .pieceOffsets: 4
@@ -118,6 +118,28 @@ public enum Encoding: UInt32, Sendable {
     }
 }
 
+/// stlm-1, section 3: a symbol is a byte, the pad or the end.
+public enum Symbol {
+    public static let count = 258
+    public static let pad: UInt32 = 256
+    public static let end: UInt32 = 257
+}
+
+/// stlm-1, section 3.1.
+public enum EmbedderKind: UInt32, Sendable {
+    case tokens = 1, bytes
+}
+
+/// stlm-1, section 3.2.
+public enum HeadKind: UInt32, Sendable {
+    case linear = 1, byteSlots, byteDecoder
+}
+
+/// stlm-1, section 4: the part of a model that a step belongs to.
+public enum ModelSection: UInt32, Sendable {
+    case embedder = 1, core, head
+}
+
 /// stlm-1, section 5.4. A step without a norm has none rather than a norm of kind none.
 public enum NormCode: UInt32, Sendable {
     case rms = 1, layer
@@ -149,5 +171,5 @@ public enum Activation: UInt32, Sendable {
 
 /// stlm-1, section 8.1.
 public enum TokenizerKind: UInt32, Sendable {
-    case bytes = 1, characters
+    case bytes = 1, characters, words
 }

@@ -7,9 +7,10 @@ public enum Lie: UInt8, Error, Sendable {
     case wrongChecksum, misalignedMemory
     case countOutOfRange, indexOutOfRange, unknownCode, wrongShape, wrongEncoding, wrongActivationBits
     case wrongTensorSize, tensorWithoutRegion, exponentOutOfRange, valueOutOfRange
-    case normWithoutPart, emptyStep, slotWithoutAttention, slotUsedTwice, slotUnused, headsDoNotDivide
+    case normWithoutPart, emptyStep, stepWithoutSection, slotWithoutAttention, slotUsedTwice, slotUnused, headsDoNotDivide
     case notAscending, aliasOfAlias, textOutOfRange, nulInText, wrongNormBias
     case wrongMergePiece, wrongBytePiece, wrongCharacterPiece, wrongAdjacency, characterNotAScalar
+    case strayTokenizerRegion, wordsWithoutBlocks
 
     public var template: StaticString {
         switch self {
@@ -47,7 +48,8 @@ public enum Lie: UInt8, Error, Sendable {
         case .valueOutOfRange: "%r record %i: a value of %a is outside its range"
         case .normWithoutPart: "schedule record %i has a norm without its part"
         case .emptyStep: "schedule record %i has neither attention nor feed-forward"
-        case .slotWithoutAttention: "schedule record %i must have a key-value slot exactly if it has an attention"
+        case .stepWithoutSection: "schedule record %i belongs to an embedder or head of tokens, which has no steps"
+        case .slotWithoutAttention: "schedule record %i must have a key-value slot exactly if it is of the core and has an attention"
         case .slotUsedTwice: "schedule record %i uses key-value slot %a, which another step uses"
         case .slotUnused: "the model has %a key-value slots, its schedule uses %b"
         case .headsDoNotDivide: "attentions record %i has %a heads for %b key-value heads, which does not divide"
@@ -60,6 +62,8 @@ public enum Lie: UInt8, Error, Sendable {
         case .wrongCharacterPiece: "characters record %i names token %a, whose piece is another"
         case .wrongAdjacency: "region '%r' does not agree with the pieces at word %i"
         case .characterNotAScalar: "characters record %i names %a, which is no Unicode character"
+        case .strayTokenizerRegion: "the file has a region '%r', which a tokenizer of kind %a does not have"
+        case .wordsWithoutBlocks: "the tokenizer makes blocks only (kind 3), which a model with embedder kind %a and head kind %b does not take"
         case .wrongNormBias: "norms record %i: its bias has %a fraction bits where %b are needed"
         }
     }

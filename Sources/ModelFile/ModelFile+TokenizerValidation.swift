@@ -2,43 +2,70 @@
 
 extension ModelFile {
     func validateTokenizer() throws(ModelFileError) {
-        let present = tableByteCount(.tokenizer) > 0
-        func requireTogether(_ kind: RegionKind) throws(ModelFileError) {
-            if (tableByteCount(kind) > 0) != present {
-                throw ModelFileError(.missingRegion, region: present ? kind.name : RegionKind.tokenizer.name)
-            }
-        }
-        try requireTogether(.pieceOffsets)
-        try requireTogether(.pieceBytes)
-        try requireTogether(.adjacency)
-        if !present {
-            if tableByteCount(.merges) > 0 || tableByteCount(.characters) > 0 {
+        if tableByteCount(.tokenizer) == 0 {
+            for kind in RegionKind.pieceOffsets.rawValue...RegionKind.adjacency.rawValue where tables[Int(kind)].byteCount > 0 {
                 throw ModelFileError(.missingRegion, region: RegionKind.tokenizer.name)
             }
             return
         }
         let record = tokenizer
-        func lie(_ lie: Lie, _ a: Int64 = 0, _ b: Int64 = 0) -> ModelFileError {
-            ModelFileError(lie, region: "tokenizer", index: 0, a, b)
-        }
-        guard let kind = TokenizerKind(rawValue: record.kind) else { throw lie(.unknownCode, Int64(record.kind)) }
-        if record.flags & ~1 != 0 { throw lie(.reservedNotZero) }
+        guard let kind = TokenizerKind(rawValue: record.kind) else { throw tokenizerLie(.unknownCode, Int64(record.kind)) }
         let fixedByteCount = MemoryLayout<TokenizerRecord>.size
         for offset in fixedByteCount..<RegionKind.tokenizer.recordByteCount
         where tableBytes(.tokenizer).load(fromByteOffset: offset, as: UInt8.self) != 0 {
-            throw lie(.reservedNotZero)
+            throw tokenizerLie(.reservedNotZero)
         }
+        if kind == .words { try validateWords(record) } else { try validateTokens(record, kind) }
+    }
+
+    private func tokenizerLie(_ lie: Lie, _ a: Int64 = 0, _ b: Int64 = 0) -> ModelFileError {
+        ModelFileError(lie, region: "tokenizer", index: 0, a, b)
+    }
+
+    /// A tokenizer without tables, for a model of blocks only.
+    private func validateWords(_ record: TokenizerRecord) throws(ModelFileError) {
+        for raw in RegionKind.pieceOffsets.rawValue...RegionKind.adjacency.rawValue where tables[Int(raw)].byteCount > 0 {
+            let name = RegionKind(rawValue: raw)!.name
+            throw ModelFileError(.strayTokenizerRegion, region: name, Int64(record.kind))
+        }
+        if record.flags != 0 { throw tokenizerLie(.reservedNotZero) }
+        if record.pieceCount != 0 { throw tokenizerLie(.countOutOfRange, Int64(record.pieceCount), 0) }
+        if record.longestPiece != 0 { throw tokenizerLie(.countOutOfRange, Int64(record.longestPiece), 0) }
+        for byte in 0..<256 where record.byteTokens[byte] != 0 {
+            throw tokenizerLie(.indexOutOfRange, Int64(record.byteTokens[byte]), 0)
+        }
+        if record.preSplit != 0 { throw tokenizerLie(.unknownCode, Int64(record.preSplit)) }
+        if !model.takesBlocks || !model.writesBlocks {
+            throw tokenizerLie(.wordsWithoutBlocks, Int64(model.embedder.kind), Int64(model.head.kind))
+        }
+    }
+
+    private func validateTokens(_ record: TokenizerRecord, _ kind: TokenizerKind) throws(ModelFileError) {
+        func require(_ kind: RegionKind) throws(ModelFileError) {
+            if tableByteCount(kind) == 0 { throw ModelFileError(.missingRegion, region: kind.name) }
+        }
+        try require(.pieceOffsets)
+        try require(.pieceBytes)
+        try require(.adjacency)
+        if record.preSplit > 1 || (record.preSplit == 1 && kind != .bytes) {
+            throw tokenizerLie(.unknownCode, Int64(record.preSplit))
+        }
+        // The rule of pieces knows no space put before the text.
+        let allowed: UInt32 = record.preSplit == 0 ? 1 : 0
+        if record.flags & ~allowed != 0 { throw tokenizerLie(.reservedNotZero) }
         let pieceCount = Int(record.pieceCount)
         let most = min(Limit.pieces, Int(model.vocabularySize))
-        if pieceCount < 1 || pieceCount > most { throw lie(.countOutOfRange, Int64(pieceCount), Int64(most)) }
+        if pieceCount < 1 || pieceCount > most { throw tokenizerLie(.countOutOfRange, Int64(pieceCount), Int64(most)) }
         try validatePieces(pieceCount, longest: Int(record.longestPiece))
         for byte in 0..<256 {
             let token = Int(record.byteTokens[byte])
-            if token >= pieceCount { throw lie(.indexOutOfRange, Int64(token), Int64(pieceCount)) }
-            if !isPiece(token, UInt8(byte)) { throw lie(.wrongBytePiece, Int64(token), Int64(byte)) }
+            if token >= pieceCount { throw tokenizerLie(.indexOutOfRange, Int64(token), Int64(pieceCount)) }
+            if !isPiece(token, UInt8(byte)) { throw tokenizerLie(.wrongBytePiece, Int64(token), Int64(byte)) }
         }
         try validateMerges(pieceCount)
-        if kind == .bytes, tableByteCount(.characters) > 0 { throw lie(.unknownCode, Int64(record.kind)) }
+        if kind == .bytes, tableByteCount(.characters) > 0 {
+            throw ModelFileError(.strayTokenizerRegion, region: RegionKind.characters.name, Int64(record.kind))
+        }
         try validateCharacters(pieceCount)
         try validateAdjacency()
     }

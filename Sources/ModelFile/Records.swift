@@ -69,6 +69,42 @@ public struct LinearRecord: Equatable {
     }
 }
 
+/// stlm-1, section 3.1.
+public struct EmbedderRecord {
+    public var kind: UInt32
+    public var table: UInt32
+    public var positionTensor: UInt32
+    public var fractionBits: Int32
+    public var reserved: (UInt64, UInt64) = (0, 0)
+
+    public init(kind: EmbedderKind, table: UInt32, positionTensor: UInt32 = Layout.none, fractionBits: Int32) {
+        self.kind = kind.rawValue
+        self.table = table
+        self.positionTensor = positionTensor
+        self.fractionBits = fractionBits
+    }
+}
+
+/// stlm-1, section 3.2.
+public struct HeadRecord {
+    public var kind: UInt32
+    public var inputNorm = Layout.none
+    public var projection = LinearRecord.absent
+    public var byteTable = Layout.none
+    public var positionTensor = Layout.none
+    public var fractionBits: Int32 = 0
+    public var outputNorm = Layout.none
+    public var output: LinearRecord
+    public var logitFractionBits: Int32
+    public var reserved: InlineArray<7, UInt32> = .init(repeating: 0)
+
+    public init(kind: HeadKind, output: LinearRecord, logitFractionBits: Int32) {
+        self.kind = kind.rawValue
+        self.output = output
+        self.logitFractionBits = logitFractionBits
+    }
+}
+
 /// stlm-1, section 3.
 public struct ModelRecord {
     public var hiddenSize: UInt32 = 0
@@ -76,12 +112,8 @@ public struct ModelRecord {
     public var contextDefault: UInt32 = 0
     public var contextMaximum: UInt32 = 0
     public var kvSlotCount: UInt32 = 0
-    public var embeddingTensor: UInt32 = 0
-    public var positionTensor: UInt32 = Layout.none
-    public var finalNorm: UInt32 = Layout.none
-    public var head = LinearRecord(tensor: 0, activationBits: 8)
+    public var blockSize: UInt32 = 0
     public var residualFractionBits: Int32 = 0
-    public var logitFractionBits: Int32 = 0
     public var flags: UInt32 = 0
     public var bosToken: UInt32 = Layout.none
     public var padToken: UInt32 = Layout.none
@@ -98,11 +130,21 @@ public struct ModelRecord {
     public var description = TextRange()
     public var parameterCount: UInt64 = 0
     public var uniqueParameterCount: UInt64 = 0
-    public var reserved: InlineArray<11, UInt64> = .init(repeating: 0)
+    public var endBlock: InlineArray<32, UInt16> = .init(repeating: 0)
+    public var embedder: EmbedderRecord
+    public var head: HeadRecord
+    public var reserved: InlineArray<8, UInt64> = .init(repeating: 0)
 
-    public init() {}
+    public init(embedder: EmbedderRecord, head: HeadRecord) {
+        self.embedder = embedder
+        self.head = head
+    }
 
     public var isCausal: Bool { flags & 1 != 0 }
+    /// Blocks of bytes go in, not tokens.
+    public var takesBlocks: Bool { embedder.kind == EmbedderKind.bytes.rawValue }
+    /// Blocks of bytes come out, not tokens.
+    public var writesBlocks: Bool { head.kind != HeadKind.linear.rawValue }
 }
 
 /// stlm-1, section 4.
@@ -112,15 +154,26 @@ public struct StepRecord {
     public var attentionNorm: UInt32
     public var feedForwardNorm: UInt32
     public var kvSlot: UInt32
-    public var reserved: UInt32 = 0
+    public var section: UInt32
+    public var flags: UInt32 = 0
+    public var fractionBits: Int32
 
-    public init(attention: UInt32, feedForward: UInt32, attentionNorm: UInt32, feedForwardNorm: UInt32, kvSlot: UInt32) {
+    public init(
+        attention: UInt32, feedForward: UInt32, attentionNorm: UInt32, feedForwardNorm: UInt32, kvSlot: UInt32,
+        section: ModelSection, replaces: Bool = false, fractionBits: Int32
+    ) {
         self.attention = attention
         self.feedForward = feedForward
         self.attentionNorm = attentionNorm
         self.feedForwardNorm = feedForwardNorm
         self.kvSlot = kvSlot
+        self.section = section.rawValue
+        flags = replaces ? 1 : 0
+        self.fractionBits = fractionBits
     }
+
+    /// The feed-forward's result replaces the stream.
+    public var replaces: Bool { flags & 1 != 0 }
 }
 
 /// stlm-1, section 5.2.
@@ -225,20 +278,23 @@ public struct NameRecord {
     public var isAlias: Bool { firstRow & Layout.aliasFlag != 0 }
 }
 
-/// The fixed part of stlm-1, section 8.1; 496 reserved bytes follow.
+/// The fixed part of stlm-1, section 8.1; 492 reserved bytes follow.
 public struct TokenizerRecord {
     public var kind: UInt32
     public var flags: UInt32
     public var pieceCount: UInt32
     public var longestPiece: UInt32
     public var byteTokens: InlineArray<256, UInt16>
+    /// 1: merges stay inside the pieces of GPT-2's rule; 0: they do not.
+    public var preSplit: UInt32
 
-    public init(kind: TokenizerKind, flags: UInt32, pieceCount: UInt32, longestPiece: UInt32) {
+    public init(kind: TokenizerKind, flags: UInt32, pieceCount: UInt32, longestPiece: UInt32, preSplit: UInt32 = 0) {
         self.kind = kind.rawValue
         self.flags = flags
         self.pieceCount = pieceCount
         self.longestPiece = longestPiece
         byteTokens = .init(repeating: 0)
+        self.preSplit = preSplit
     }
 
     public var putsSpaceFirst: Bool { flags & 1 != 0 }
@@ -276,10 +332,11 @@ public struct CharacterRecord {
 /// True if the structs above have the sizes that the format gives their records.
 public func recordLayoutHolds() -> Bool {
     MemoryLayout<FileHeader>.size == 64 && MemoryLayout<RegionRecord>.size == 32
-        && MemoryLayout<ModelRecord>.size == 256 && MemoryLayout<StepRecord>.size == 24
+        && MemoryLayout<ModelRecord>.size == 384 && MemoryLayout<StepRecord>.size == 32
+        && MemoryLayout<EmbedderRecord>.size == 32 && MemoryLayout<HeadRecord>.size == 80
         && MemoryLayout<AttentionRecord>.size == 64 && MemoryLayout<FeedForwardRecord>.size == 64
         && MemoryLayout<NormRecord>.size == 32 && MemoryLayout<TensorRecord>.size == 32
-        && MemoryLayout<NameRecord>.size == 20 && MemoryLayout<TokenizerRecord>.size == 528
+        && MemoryLayout<NameRecord>.size == 20 && MemoryLayout<TokenizerRecord>.size == 532
         && MemoryLayout<MergeRecord>.size == 8 && MemoryLayout<CharacterRecord>.size == 8
         && MemoryLayout<LinearRecord>.size == 12
 }

@@ -37,8 +37,8 @@ private func pack(_ options: PackOptions) throws {
     let path = options.outputPath
     try checkOutput(path, options)
     let checkpoint = try CheckpointFile.bytes(path: options.input)
-    let tokenizer = try options.tokenizer.map { try CheckpointFile.bytes(path: $0) }
-    let packed = try PackedModel(checkpoint: checkpoint, tokenizer: tokenizer, width: options.width, progress: showProgress)
+    let tokenizers = try options.tokenizers.map { try CheckpointFile.bytes(path: $0) }
+    let packed = try PackedModel(checkpoint: checkpoint, tokenizers: tokenizers, width: options.width, progress: showProgress)
     showProgress("")
     if !options.isDryRun { try OutputFile.write(packed.bytes, to: path) }
     if let report = options.report {

@@ -4,7 +4,7 @@ import Packing
 struct PackOptions {
     var input = ""
     var output: String?
-    var tokenizer: String?
+    var tokenizers: [String] = []
     var width = WeightWidth.int8
     var report: String?
     var replaces = false
@@ -35,8 +35,8 @@ struct PackOptions {
             case "--version": wantsVersion = true
             case "-o", "--output": output = try value(word)
             case "--tokenizer":
-                if tokenizer != nil { throw UsageError("--tokenizer is given twice; give one file") }
-                tokenizer = try value(word)
+                if tokenizers.count == 2 { throw UsageError("--tokenizer is given three times; give one file, or vocab.json and merges.txt") }
+                tokenizers.append(try value(word))
             case "--report": report = try value(word)
             case "--force": replaces = true
             case "--dry-run": isDryRun = true
@@ -82,7 +82,8 @@ let packHelp = """
     INPUT is recognised by its content: an STLM checkpoint (model.ckpt, .pt) or a llama2.c model (.bin, version 0, 1, 2).
 
       -o, --output FILE     the model file (INPUT's name with .stlm)
-      --tokenizer FILE      an STLM .model merge list, or a llama2.c tokenizer.bin; without it the model runs on token ids
+      --tokenizer FILE      an STLM .model merge list, GPT-2's vocab.json and merges.txt (the flag twice), a tokenizer.json of
+                            that kind, or a llama2.c tokenizer.bin; without it the model runs on token ids
       --weights int8|int16  width of the weights: int8 is small, int16 nearly lossless (int8)
       --report FILE         what the file is made of, as .txt, .json or .html
       --force               replace the output if it exists
@@ -93,6 +94,7 @@ let packHelp = """
 
     Examples:
       stlm-pack model.ckpt --tokenizer bpe_tinystories_2048.model
+      stlm-pack byte_level.ckpt --tokenizer vocab.json --tokenizer merges.txt
       stlm-pack stories15M.bin --tokenizer tokenizer.bin -o stories.stlm --report stories.html
 
     """

@@ -10,6 +10,8 @@ public enum PackError: Error, CustomStringConvertible {
     case tokenizerMismatch(tokenizer: Int, model: Int)
     case tokenizerTooLarge(count: Int, limit: Int)
     case pieceTooLong(token: Int, byteCount: Int)
+    case tokenizerForWords
+    case wordsWithTokens
     case outputExists(path: String)
     case outputIsInput(path: String)
     case outputIsFolder(path: String)
@@ -30,6 +32,10 @@ public enum PackError: Error, CustomStringConvertible {
             "The tokenizer has \(count) tokens and the format allows \(limit); pack without --tokenizer and run on token ids."
         case .pieceTooLong(let token, let byteCount):
             "Token \(token) of the tokenizer is \(byteCount) bytes long and the format allows \(4096); use another tokenizer."
+        case .tokenizerForWords:
+            "The model was trained on words, which need no tokenizer file; pack it without --tokenizer."
+        case .wordsWithTokens:
+            "The config asks for the tokenizer words, which has no token ids, in a model with a token table; use a byte-level embedder and head."
         case .outputExists(let path): "The file \(path) exists; give --force to replace it, or -o for another name."
         case .outputIsInput(let path): "The output \(path) is the input itself; give another name with -o."
         case .outputIsFolder(let path): "The output \(path) is a folder; give the name of a file with -o."

@@ -17,6 +17,10 @@ public struct PackReport: Sendable {
     public var uniqueParameterCount: Int
     public var fileByteCount: Int
     public var parts: [(part: ModelPart, byteCount: Int)]
+    /// Bytes of the embedder's, the core's and the head's tensors, a shared one in the first that has it.
+    public var embedderByteCount: Int
+    public var coreByteCount: Int
+    public var headByteCount: Int
     public var tokenizerByteCount: Int
     public var tableByteCount: Int
     public var paddingByteCount: Int
@@ -27,6 +31,8 @@ public struct PackReport: Sendable {
 
     /// Bits of file for each unique weight.
     public var bitsPerWeight: Double { Double(fileByteCount) * 8 / Double(max(1, uniqueParameterCount)) }
+    /// All that is no tensor: header, tables, tokenizer, padding. With embedder, core and head it makes the file.
+    public var tablesByteCount: Int { tokenizerByteCount + tableByteCount + paddingByteCount }
     public var uniqueByteCount: Int { parts.reduce(0) { $0 + $1.byteCount } }
 
     init(file: ModelFile, plan: MemoryPlan, shelf: TensorShelf, width: WeightWidth) {
@@ -40,6 +46,10 @@ public struct PackReport: Sendable {
             let sum = shelf.entries.filter { $0.part == part }.reduce(0) { $0 + $1.tensor.bytes.count }
             return sum == 0 ? nil : (part, sum)
         }
+        func byteCount(_ section: ModelSection) -> Int {
+            shelf.entries.filter { $0.section == section }.reduce(0) { $0 + $1.tensor.bytes.count }
+        }
+        (embedderByteCount, coreByteCount, headByteCount) = (byteCount(.embedder), byteCount(.core), byteCount(.head))
         let tokenizerKinds: [RegionKind] = [.tokenizer, .pieceOffsets, .pieceBytes, .merges, .characters, .adjacency]
         tokenizerByteCount = tokenizerKinds.reduce(0) { $0 + file.tableByteCount($1) }
         paddingByteCount = file.paddingByteCount
@@ -58,12 +68,17 @@ public struct PackReport: Sendable {
         func row(_ name: String, _ value: String) { lines.append("  " + name.padding(toLength: 22, withPad: " ", startingAt: 0) + value) }
         row("parameters", "\(grouped(parameterCount)), \(grouped(uniqueParameterCount)) unique")
         row("weights", weights)
-        for part in parts { row(part.part.rawValue, bytes(part.byteCount)) }
-        row("tokenizer", hasTokenizer ? bytes(tokenizerByteCount) : "none; the model runs on token ids (--ids)")
-        row("header and tables", bytes(tableByteCount))
-        row("padding", bytes(paddingByteCount) + String(format: " (%.2f %%)", 100 * Double(paddingByteCount) / Double(fileByteCount)))
+        row("embedder", bytes(embedderByteCount))
+        row("core", bytes(coreByteCount))
+        row("head", headByteCount == 0 ? "the embedder's table" : bytes(headByteCount))
+        row("tables", bytes(tablesByteCount))
+        row("  tokenizer", hasTokenizer ? bytes(tokenizerByteCount) : "none; the model runs on ids (--ids)")
+        row("  header and records", bytes(tableByteCount))
+        row("  padding", bytes(paddingByteCount) + String(format: " (%.2f %%)", 100 * Double(paddingByteCount) / Double(fileByteCount)))
         row("file", bytes(fileByteCount) + String(format: ", %.2f bits per weight", bitsPerWeight))
         row("arena", bytes(arenaByteCount) + " at a context of \(contextTokenCount)")
+        lines.append("Tensors by kind:")
+        for part in parts { row(part.part.rawValue, bytes(part.byteCount)) }
         if !shared.isEmpty { lines.append("Stored once:") }
         for item in shared {
             let first = item.names.first ?? "", rest = item.names.count - 1
@@ -80,6 +95,7 @@ public struct PackReport: Sendable {
             "unique_parameters": uniqueParameterCount, "file_bytes": fileByteCount, "unique_bytes": uniqueByteCount,
             "bits_per_weight": (bitsPerWeight * 10_000).rounded() / 10_000,
             "parts": Dictionary(uniqueKeysWithValues: parts.map { ($0.part.rawValue, $0.byteCount) }),
+            "sections": ["embedder": embedderByteCount, "core": coreByteCount, "head": headByteCount, "tables": tablesByteCount],
             "tokenizer_bytes": tokenizerByteCount, "table_bytes": tableByteCount, "padding_bytes": paddingByteCount,
             "context": contextTokenCount, "arena_bytes": arenaByteCount,
             "shared": shared.map { ["names": $0.names, "bytes_before": $0.byteCountBefore, "bytes_after": $0.byteCountAfter] as [String: Any] },

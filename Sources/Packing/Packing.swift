@@ -11,23 +11,32 @@ public struct PackedModel {
 
     /// - Parameters:
     ///   - checkpoint: content of a checkpoint of any known kind.
-    ///   - tokenizer: content of a tokenizer file, or nil.
+    ///   - tokenizers: content of a tokenizer file, or of a pair of them; none for token ids only.
     ///   - progress: called with what is being done.
     public init(
-        checkpoint: Data, tokenizer: Data?, width: WeightWidth, progress: @escaping (String) -> Void = { _ in }
+        checkpoint: Data, tokenizers: [Data] = [], width: WeightWidth, progress: @escaping (String) -> Void = { _ in }
     ) throws(PackError) {
         progress("reading the checkpoint")
         let model = try Self.floatModel(checkpoint)
-        var tables: TokenizerTables?
-        if let tokenizer {
-            let source: TokenizerSource
-            do { source = try TokenizerFile.recognise(tokenizer, vocabularySize: model.vocabularySize) } catch { throw .checkpoint(error) }
-            tables = switch source {
-            case .llama2(let pieces): try TokenizerTables(llama2: pieces, vocabularySize: model.vocabularySize)
-            case .merges(let merges): try TokenizerTables(merges: merges, vocabularySize: model.vocabularySize)
-            }
+        try self.init(model, tokenizer: Self.tables(model, tokenizers), width: width, progress: progress)
+    }
+
+    /// The tables of the files that are given, or of words where the model is made for them.
+    private static func tables(_ model: FloatModel, _ files: [Data]) throws(PackError) -> TokenizerTables? {
+        if model.tokenizerName == "words" {
+            if !model.takesBlocks || !model.writesBlocks { throw .wordsWithTokens }
+            if !files.isEmpty { throw .tokenizerForWords }
+            return .words
         }
-        try self.init(model, tokenizer: tables, width: width, progress: progress)
+        if files.isEmpty { return nil }
+        do {
+            return try TokenizerTables(
+                TokenizerFile.recognise(files, vocabularySize: model.vocabularySize), vocabularySize: model.vocabularySize)
+        } catch let error as CheckpointError {
+            throw .checkpoint(error)
+        } catch {
+            throw error as! PackError
+        }
     }
 
     package init(

@@ -13,6 +13,7 @@ package final class TensorShelf {
         /// Bytes that the names would take if each were stored by itself.
         package var unsharedByteCount: Int
         package var part: ModelPart
+        package var section: ModelSection
     }
 
     package private(set) var entries: [Entry] = []
@@ -22,6 +23,7 @@ package final class TensorShelf {
     private var matrices: [FloatMatrix] = []
     var nextStartsBlock = false
     var part = ModelPart.embedding
+    var section = ModelSection.embedder
 
     /// The tensor of a matrix, encoded by `encode` if it is new.
     func place(_ matrix: FloatMatrix, _ encode: () -> EncodedTensor) -> UInt32 {
@@ -48,7 +50,7 @@ package final class TensorShelf {
         let index = UInt32(entries.count)
         entries.append(Entry(
             tensor: tensor, names: names, startsBlock: nextStartsBlock, unsharedByteCount: Self.unshared(tensor, names),
-            part: part))
+            part: part, section: section))
         nextStartsBlock = false
         byContent[hash, default: []].append(index)
         return index

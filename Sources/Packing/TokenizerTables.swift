@@ -4,10 +4,52 @@ import ModelFile
 
 /// The tokenizer regions of a model file: stlm-1, section 8.
 package struct TokenizerTables {
-    var record: TokenizerRecord
+    package var record: TokenizerRecord
     var pieces: [[UInt8]]
-    var merges: [MergeRecord]
+    package var merges: [MergeRecord]
     var characters: [CharacterRecord]
+
+    /// The tables of what a tokenizer file holds.
+    package init(_ source: TokenizerSource, vocabularySize: Int) throws(PackError) {
+        switch source {
+        case .llama2(let pieces): try self.init(llama2: pieces, vocabularySize: vocabularySize)
+        case .merges(let merges): try self.init(merges: merges, vocabularySize: vocabularySize)
+        case .byteLevel(let tokenizer): try self.init(tokenizer, vocabularySize: vocabularySize)
+        }
+    }
+
+    /// Words, which need no table: for models that take and write blocks.
+    package static var words: TokenizerTables {
+        TokenizerTables(record: TokenizerRecord(kind: .words, flags: 0, pieceCount: 0, longestPiece: 0), pieces: [], merges: [], characters: [])
+    }
+
+    private init(record: TokenizerRecord, pieces: [[UInt8]], merges: [MergeRecord], characters: [CharacterRecord]) {
+        self.record = record
+        self.pieces = pieces
+        self.merges = merges
+        self.characters = characters
+    }
+
+    /// Byte-level BPE: pieces and merges as they are.
+    package init(_ source: ByteLevelTokenizer, vocabularySize: Int) throws(PackError) {
+        pieces = source.pieces
+        if pieces.count != vocabularySize { throw .tokenizerMismatch(tokenizer: pieces.count, model: vocabularySize) }
+        if pieces.count > Limit.pieces { throw .tokenizerTooLarge(count: pieces.count, limit: Limit.pieces) }
+        for (id, piece) in pieces.enumerated() where piece.count > Limit.pieceByteCount {
+            throw .pieceTooLong(token: id, byteCount: piece.count)
+        }
+        merges = source.merges.enumerated().map { rank, merge in
+            MergeRecord(left: UInt16(merge.left), right: UInt16(merge.right), result: UInt16(merge.result), rank: UInt16(rank))
+        }.sorted { $0.key < $1.key }
+        characters = []
+        record = TokenizerRecord(
+            kind: .bytes, flags: 0, pieceCount: UInt32(pieces.count), longestPiece: UInt32(pieces.map(\.count).max() ?? 0),
+            preSplit: source.isPreSplit ? 1 : 0)
+        let special = Set(source.specialIds)
+        for (id, piece) in pieces.enumerated() where piece.count == 1 && !special.contains(id) {
+            record.byteTokens[Int(piece[0])] = UInt16(id)
+        }
+    }
 
     /// STLM's byte pair encoding: bytes, merges in the order of their ranks, then `<|pad|>` and `<|endoftext|>` as the last two ids.
     package init(merges pairs: [(Int, Int)], vocabularySize: Int) throws(PackError) {
@@ -84,15 +126,13 @@ package struct TokenizerTables {
     }
 
     /// The regions, ready to write.
-    var regions: [(kind: RegionKind, bytes: [UInt8])] {
+    package var regions: [(kind: RegionKind, bytes: [UInt8])] {
+        let padding = RegionKind.tokenizer.recordByteCount - MemoryLayout<TokenizerRecord>.size
+        var result: [(RegionKind, [UInt8])] = [(.tokenizer, rawBytes([record]) + [UInt8](repeating: 0, count: padding))]
+        if record.kind == TokenizerKind.words.rawValue { return result }
         var offsets: [UInt32] = [0]
         for piece in pieces { offsets.append(offsets.last! + UInt32(piece.count)) }
-        let text = pieces.flatMap { $0 }
-        var result: [(RegionKind, [UInt8])] = [
-            (.tokenizer, rawBytes([record]) + [UInt8](repeating: 0, count: 1024 - MemoryLayout<TokenizerRecord>.size)),
-            (.pieceOffsets, rawBytes(offsets)),
-            (.pieceBytes, text),
-        ]
+        result += [(.pieceOffsets, rawBytes(offsets)), (.pieceBytes, pieces.flatMap { $0 })]
         if !merges.isEmpty { result.append((.merges, rawBytes(merges))) }
         if !characters.isEmpty { result.append((.characters, rawBytes(characters))) }
         result.append((.adjacency, adjacency))

@@ -24,6 +24,8 @@ public func runCommand(_ count: Int32, _ words: UnsafeMutablePointer<UnsafeMutab
         .score
     } else if equals(first, "logits") {
         .logits
+    } else if equals(first, "choose") {
+        .choose
     } else {
         .generate
     }
@@ -35,6 +37,7 @@ public func runCommand(_ count: Int32, _ words: UnsafeMutablePointer<UnsafeMutab
     case .info: return info(options)
     case .score: return score(options)
     case .logits: return logits(options)
+    case .choose: return choose(options)
     }
 }
 

@@ -12,12 +12,15 @@ func printHelp() -> Int32 {
           stlm-run MODEL [-p TEXT] [flags]            write text after a prompt (from a pipe without -p)
           stlm-run info MODEL [--json] [--verify]     what is in the file; --verify reads all of it and checks it
           stlm-run score MODEL --file TEXT [flags]    perplexity and bits per byte of a text (- is standard input)
+          stlm-run choose MODEL --file TASKS.jsonl [flags]
+                                                      multiple choice by log-likelihood
           stlm-run logits MODEL --ids "1 5 9" --out F.npy
                                                       int32 logits of every position, for comparisons
         Writing:
           -p, --prompt TEXT     the beginning of the text
-          --ids "1 5 9"         the prompt as token ids; prints ids
-          -n N                  at most N tokens (until the text ends or the context is full)
+          --ids "1 5 9"         the prompt as token ids, or as blocks of bytes padded with 256; prints ids
+          -n N                  at most N tokens, or blocks of a byte model (until the text ends or the context is full)
+          --bytes N             at most N bytes of text
           --temp T              temperature; 0 takes the likeliest token (the model's own)
           --top-k K             only the K likeliest tokens; 0 is off
           --top-p P             only the likeliest tokens that make up P; 1 is off
@@ -34,6 +37,9 @@ func printHelp() -> Int32 {
           --file FILE           the text
           --split TEXT          score each part between TEXT by itself, such as stories
           --json                for scripts
+        Choosing:
+          --file FILE           lines of {"prefix": "...", "options": ["...", "..."], "answer": 0}
+          --json                each option's log-likelihood too
         All:
           --context N           positions (the model's own)
           --threads N           threads (1)

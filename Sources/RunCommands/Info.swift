@@ -2,6 +2,7 @@ import CPlatform
 import Console
 import ModelFile
 import STLM
+import Tokenizers
 
 /// `stlm-run info`: what is in a model file.
 func info(_ options: Options) -> Int32 {
@@ -48,6 +49,16 @@ private func aliasCount(_ file: ModelFile) -> Int {
     return count
 }
 
+private func embedderName(_ model: Model) -> StaticString { model.takesBlocks ? "byte blocks" : "tokens" }
+
+private func headName(_ model: Model) -> StaticString {
+    switch HeadKind(rawValue: model.record.head.kind)! {
+    case .linear: "tokens"
+    case .byteSlots: "byte slots"
+    case .byteDecoder: "byte decoder"
+    }
+}
+
 private func writeText(_ out: inout Writer, _ model: Model, _ plan: MemoryPlan, verified: Bool) {
     let file = model.file
     let record = model.record
@@ -56,10 +67,21 @@ private func writeText(_ out: inout Writer, _ model: Model, _ plan: MemoryPlan, 
     out.grouped(Int(record.parameterCount))
     out.text(", ")
     out.grouped(Int(record.uniqueParameterCount))
-    out.text(" unique\nhidden size    ")
+    out.text(" unique\nembedder       ")
+    out.text(embedderName(model))
+    out.text("\nhead           ")
+    out.text(headName(model))
+    out.text("\nhidden size    ")
     out.number(model.hiddenSize)
-    out.text("\nvocabulary     ")
-    out.grouped(model.vocabularySize)
+    if model.blockSize > 0 {
+        out.text("\nblocks         ")
+        out.number(model.blockSize)
+        out.text(" bytes")
+    }
+    if !model.takesBlocks || !model.writesBlocks || model.tokenizer?.pieceCount ?? 0 > 0 {
+        out.text("\nvocabulary     ")
+        out.grouped(model.vocabularySize)
+    }
     out.text("\ncontext        ")
     out.number(Int(record.contextDefault))
     out.text(", at most ")
@@ -71,13 +93,15 @@ private func writeText(_ out: inout Writer, _ model: Model, _ plan: MemoryPlan, 
     out.text(" and ")
     counted(&out, file.feedForwardCount, "feed-forward")
     out.text("\ntokenizer      ")
-    if file.hasTokenizer {
+    if !file.hasTokenizer {
+        out.text(model.takesBlocks ? "none; takes blocks of ids (--ids)\n" : "none; takes token ids (--ids)\n")
+    } else if file.tokenizer.kind == TokenizerKind.words.rawValue {
+        out.text("words, no table\n")
+    } else {
         out.number(Int(file.tokenizer.pieceCount))
         out.text(" pieces, ")
         out.grouped(tokenizerByteCount(file))
         out.text(" bytes\n")
-    } else {
-        out.text("none; takes token ids (--ids)\n")
     }
     out.text("sharing        ")
     out.number(aliasCount(file))
@@ -166,11 +190,17 @@ private func writeJSON(_ out: inout Writer, _ model: Model, _ plan: MemoryPlan) 
     out.text("{\"description\": \"")
     out.jsonEscaped(bytes(file.text(record.description)))
     out.text("\"")
+    out.text(", \"embedder\": \"")
+    out.text(embedderName(model))
+    out.text("\", \"head\": \"")
+    out.text(headName(model))
+    out.text("\"")
     field("format_version", Int(file.header.formatVersion))
     field("parameters", Int(record.parameterCount))
     field("unique_parameters", Int(record.uniqueParameterCount))
     field("hidden_size", model.hiddenSize)
     field("vocabulary_size", model.vocabularySize)
+    field("block_size", model.blockSize)
     field("context_default", Int(record.contextDefault))
     field("context_maximum", Int(record.contextMaximum))
     out.text(record.isCausal ? ", \"causal\": true" : ", \"causal\": false")
@@ -183,7 +213,7 @@ private func writeJSON(_ out: inout Writer, _ model: Model, _ plan: MemoryPlan) 
     field("tokenizer_pieces", file.hasTokenizer ? Int(file.tokenizer.pieceCount) : 0)
     field("tokenizer_bytes", tokenizerByteCount(file))
     field("residual_fraction_bits", Int(record.residualFractionBits))
-    field("logit_fraction_bits", Int(record.logitFractionBits))
+    field("logit_fraction_bits", model.logitFractionBits)
     field("file_bytes", file.byteCount)
     field("padding_bytes", file.paddingByteCount)
     field("context", plan.contextTokenCount)

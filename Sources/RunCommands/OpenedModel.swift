@@ -49,7 +49,7 @@ func complainAbout(_ error: SessionError) {
     case .contextOutOfRange(let asked, let maximum):
         complain("a context of %a is not to be had; this model has positions for 1 to %b", asked, maximum)
     case .tokenOutOfRange(let token, let size):
-        complain("token id %a is out of range; this model has ids 0 to %b", Int(token), size - 1)
+        complain("id %a is out of range; this model takes ids 0 to %b", Int(token), size - 1)
     case .contextFull(let needed, let context):
         complain("the prompt takes %a positions and the context has %b; give --context, a shorter prompt, or --slide", needed, context)
     case .arenaTooSmall(let have, let need):
@@ -88,32 +88,4 @@ struct Arena: ~Copyable {
     }
 
     deinit { stlm_pages_release(bytes.baseAddress, bytes.count) }
-}
-
-/// Token ids from `1 5 9` or `1,5,9`, into `ids`; their count, or nil after a complaint.
-func parseIds(_ word: Arguments.Word, into ids: UnsafeMutableBufferPointer<UInt32>) -> Int? {
-    var count = 0
-    var value: UInt64?
-    var k = 0
-    while true {
-        let byte = UInt8(bitPattern: word[k])
-        if byte >= 0x30, byte <= 0x39 {
-            value = min((value ?? 0) * 10 + UInt64(byte - 0x30), UInt64(UInt32.max))
-        } else if byte == 0 || byte == 0x20 || byte == 0x2C || byte == 0x0A || byte == 0x09 {
-            if let known = value {
-                if count == ids.count {
-                    complain("--ids has more than %a ids", ids.count)
-                    return nil
-                }
-                ids[count] = UInt32(known)
-                count += 1
-                value = nil
-            }
-            if byte == 0 { return count }
-        } else {
-            complain("--ids takes whole numbers with spaces between, not '%n'", name: word)
-            return nil
-        }
-        k += 1
-    }
 }

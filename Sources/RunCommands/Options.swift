@@ -5,7 +5,7 @@ import STLM
 
 /// What `stlm-run` is to do.
 enum Verb: UInt8 {
-    case generate = 1, info = 2, score = 4, logits = 8
+    case generate = 1, info = 2, score = 4, logits = 8, choose = 16
 }
 
 /// The words after the verb, checked. Wrong use is complained about where it is found.
@@ -19,7 +19,9 @@ struct Options {
     var file: Word?
     var split: Word?
     var out: Word?
+    /// Tokens or blocks, and bytes, to generate at most.
     var tokenCount: Int?
+    var byteCount: Int?
     var contextTokenCount: Int?
     var threadCount: Int?
     var seed: UInt64?
@@ -65,7 +67,7 @@ struct Options {
 
     /// One flag and its value.
     private mutating func take(_ flag: Word, _ words: inout Arguments) -> Bool {
-        let all: UInt8 = 15
+        let all: UInt8 = 31
         let generate = Verb.generate.rawValue
         if equals(flag, "-h") || equals(flag, "--help") {
             wantsHelp = true
@@ -73,10 +75,11 @@ struct Options {
         }
         if equals(flag, "-p") || equals(flag, "--prompt") { return text(flag, &words, generate, &prompt) }
         if equals(flag, "--ids") { return text(flag, &words, generate | Verb.logits.rawValue, &ids) }
-        if equals(flag, "--file") { return text(flag, &words, Verb.score.rawValue, &file) }
+        if equals(flag, "--file") { return text(flag, &words, Verb.score.rawValue | Verb.choose.rawValue, &file) }
         if equals(flag, "--split") { return text(flag, &words, Verb.score.rawValue, &split) }
         if equals(flag, "--out") || equals(flag, "-o") { return text(flag, &words, Verb.logits.rawValue, &out) }
         if equals(flag, "-n") { return count(flag, &words, generate, 0, UInt64(Int32.max), &tokenCount) }
+        if equals(flag, "--bytes") { return count(flag, &words, generate, 0, UInt64(Int32.max), &byteCount) }
         if equals(flag, "--context") { return count(flag, &words, all, 1, UInt64(Limit.context), &contextTokenCount) }
         if equals(flag, "--threads") || equals(flag, "-t") { return count(flag, &words, all, 1, 64, &threadCount) }
         if equals(flag, "--temp") { return q16(flag, &words, 0, Limit.setting, &temperature) }
@@ -108,7 +111,7 @@ struct Options {
         if equals(flag, "--ignore-eos") { return set(flag, generate, &ignoresEnd) }
         if equals(flag, "--slide") { return set(flag, generate, &slides) }
         if equals(flag, "--stats") { return set(flag, generate, &printsStats) }
-        if equals(flag, "--json") { return set(flag, Verb.info.rawValue | Verb.score.rawValue, &json) }
+        if equals(flag, "--json") { return set(flag, ~(generate | Verb.logits.rawValue), &json) }
         if equals(flag, "--verify") { return set(flag, Verb.info.rawValue, &verifies) }
         if equals(flag, "--no-echo") {
             echoes = false

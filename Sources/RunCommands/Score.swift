@@ -4,12 +4,6 @@ import ModelFile
 import STLM
 import Tokenizers
 
-/// Costs so far: tokens scored, bits in units of 2^-24.
-private struct Tally {
-    var tokenCount = 0
-    var cost: Int64 = 0
-}
-
 /// `stlm-run score`: perplexity and bits per byte of a text.
 func score(_ options: Options) -> Int32 {
     guard let path = options.file else {
@@ -24,47 +18,39 @@ func score(_ options: Options) -> Int32 {
     }
     guard let text = equals(path, "-") ? TextInput(standardInput: ()) : TextInput(path: path) else { return ExitCode.failure }
     do throws(SessionError) {
-        if !model.record.isCausal { throw .notCausal }
-        var settings = SessionOptions(model, kernels: kernels)
-        settings.contextTokenCount = options.contextTokenCount
-        settings.threadCount = options.threadCount ?? 1
-        settings.logitRowCount = settings.batchTokenCount
-        settings.sampling.temperature = 0
-        let plan = try MemoryPlan(model, settings)
+        let plan = try scoringPlan(model, options)
         guard let arena = Arena(plan.arenaByteCount) else { return ExitCode.failure }
         var session = try Session(model, plan, kernels: kernels, arena: arena.bytes)
-        var tally = Tally()
+        var scorer = Scorer()
         var byteCount = 0
         let result: Int32
         if let split = options.split {
-            result = try scoreParts(&session, tokenizer, text.bytes, split: utf8(split), &tally, &byteCount)
+            result = try scoreParts(&session, tokenizer, text.bytes, split: utf8(split), &scorer, &byteCount)
         } else {
             byteCount = text.bytes.count
-            result = try scoreText(&session, tokenizer, text.bytes, first: model.bosToken, &tally)
+            result = try scoreText(&session, tokenizer, text.bytes, hasBeginning: model.bosToken != nil, &scorer)
         }
         if result != ExitCode.success { return result }
-        if tally.tokenCount == 0 {
+        if scorer.count == 0 {
             complain("the text has no token to score; give a longer one")
             return ExitCode.failure
         }
-        return printScore(tally, byteCount: byteCount, context: plan.contextTokenCount, json: options.json)
+        return printScore(scorer, model, byteCount: byteCount, context: plan.contextTokenCount, json: options.json)
     } catch {
         complainAbout(error)
         return ExitCode.failure
     }
 }
 
-/// Each part between separators by itself, without the white space around it; it starts from the begin or the end token.
+/// Each part between separators by itself, without the white space around it; it starts from what begins a text.
 private func scoreParts(
     _ session: inout Session, _ tokenizer: Tokenizer, _ text: UnsafeBufferPointer<UInt8>,
-    split: UnsafeBufferPointer<UInt8>, _ tally: inout Tally, _ byteCount: inout Int
+    split: UnsafeBufferPointer<UInt8>, _ scorer: inout Scorer, _ byteCount: inout Int
 ) throws(SessionError) -> Int32 {
     if split.isEmpty {
         complain("--split needs a text that is not empty")
         return ExitCode.usage
     }
-    let record = session.model.record
-    let first = session.model.bosToken ?? (record.endCount > 0 ? record.endTokens[0] : nil)
     var start = 0
     while start < text.count {
         var end = start
@@ -75,7 +61,7 @@ private func scoreParts(
         while partEnd > partStart, isSpace(text[partEnd - 1]) { partEnd -= 1 }
         let part = UnsafeBufferPointer(rebasing: text[partStart..<partEnd])
         byteCount += part.count
-        let result = try scoreText(&session, tokenizer, part, first: first, &tally)
+        let result = try scoreText(&session, tokenizer, part, hasBeginning: true, &scorer)
         if result != ExitCode.success { return result }
         start = min(end + split.count, text.count)
     }
@@ -90,77 +76,55 @@ private func begins(_ text: UnsafeBufferPointer<UInt8>, _ at: Int, _ word: Unsaf
     return true
 }
 
-/// Windows of the session's context. With a begin token each window starts from it; else windows overlap by one token.
+/// Windows of the session's context. With a begin token each window starts from it; else windows overlap by one position.
+/// - Parameters:
+///   - hasBeginning: the first piece is scored too, after what begins a text
 private func scoreText(
-    _ session: inout Session, _ tokenizer: Tokenizer, _ text: UnsafeBufferPointer<UInt8>, first: UInt32?,
-    _ tally: inout Tally
+    _ session: inout Session, _ tokenizer: Tokenizer, _ text: UnsafeBufferPointer<UInt8>, hasBeginning: Bool,
+    _ scorer: inout Scorer
 ) throws(SessionError) -> Int32 {
-    var encoder = TextEncoder(tokenizer, text: text, scratch: session.encoderScratch)
-    var inputs = InlineArray<64, UInt32>(repeating: 0)
-    var targets = InlineArray<64, UInt32>(repeating: 0)
-    var pending = 0
-    var previous = first
-    let batch = min(64, session.plan.logitRowCount)
+    let model = session.model
+    var reader = PositionReader(model, tokenizer, text: text, scratch: session.encoderScratch)
+    var input = InlineArray<32, UInt32>(repeating: 0)
+    var target = InlineArray<32, UInt32>(repeating: 0)
     session.reset()
-
-    func flush() throws(SessionError) {
-        if pending == 0 { return }
-        let count = pending
-        pending = 0
-        try withUnsafeBytes(of: &inputs) { bytes throws(SessionError) in
-            let tokens = bytes.baseAddress!.assumingMemoryBound(to: UInt32.self)
-            try session.feed(UnsafeBufferPointer(start: tokens, count: count))
-        }
-        let logits = session.computeLogits(rows: 0..<count)
-        for row in 0..<count {
-            let cost = session.cost(logits + row * session.model.vocabularySize, of: targets[row])
-            let (sum, overflow) = tally.cost.addingReportingOverflow(cost)
-            tally.cost = overflow ? .max : sum
-        }
-        tally.tokenCount += count
-    }
-
-    while true {
-        let count: Int
-        do {
-            count = try encoder.next()
-        } catch {
-            complain("the text has no place where it can be cut within %a bytes after byte %b; break the long run there",
-                TextEncoder.partByteCount, encoder.offset)
-            return ExitCode.failure
-        }
-        if count == 0 { break }
-        for k in 0..<count {
-            let token = UInt32(encoder.tokens[k])
-            if let input = previous {
-                inputs[pending] = input
-                targets[pending] = token
-                pending += 1
-                let isWindowFull = session.position + pending == session.plan.contextTokenCount
-                if pending == batch || isWindowFull { try flush() }
-                if isWindowFull {
-                    session.reset()
-                    previous = session.model.bosToken ?? token
-                    if stlm_signal_received() != 0 { return 130 }
-                    continue
+    return try withUnsafeMutableBytes(of: &input) { inputBytes throws(SessionError) in
+        try withUnsafeMutableBytes(of: &target) { targetBytes throws(SessionError) in
+            let input = inputBytes.baseAddress!.assumingMemoryBound(to: UInt32.self)
+            let target = targetBytes.baseAddress!.assumingMemoryBound(to: UInt32.self)
+            var hasInput = hasBeginning && model.writeBeginning(into: input)
+            while true {
+                guard let count = reader.next() else { return ExitCode.failure }
+                if count == 0 { break }
+                for k in 0..<count {
+                    if hasInput {
+                        reader.writeOutput(k, into: target)
+                        try scorer.add(input, target, &session)
+                    }
+                    hasInput = true
+                    reader.writeInput(k, into: input)
+                    if scorer.isWindowFull(session) {
+                        session.reset()
+                        if let bos = model.bosToken { input[0] = bos }
+                        if stlm_signal_received() != 0 { return 130 }
+                    }
                 }
             }
-            previous = token
+            try scorer.flush(&session)
+            return ExitCode.success
         }
     }
-    try flush()
-    return ExitCode.success
 }
 
-private func printScore(_ tally: Tally, byteCount: Int, context: Int, json: Bool) -> Int32 {
+private func printScore(_ scorer: Scorer, _ model: Model, byteCount: Int, context: Int, json: Bool) -> Int32 {
     var out = Writer(1)
-    let total = UInt64(max(0, tally.cost))
-    let mean = tally.cost / Int64(tally.tokenCount)
+    let total = UInt64(max(0, scorer.cost))
+    let mean = scorer.cost / Int64(scorer.count)
     let perByte = UInt64(byteCount) << 24
     let value = perplexity(meanCost: mean)
     if json {
-        out.text("{\"tokens\": ")
-        out.number(tally.tokenCount)
+        out.text(model.writesBlocks ? "{\"blocks\": " : "{\"tokens\": ")
+        out.number(scorer.count)
         out.text(", \"bytes\": ")
         out.number(byteCount)
         out.text(", \"context\": ")
@@ -175,11 +139,11 @@ private func printScore(_ tally: Tally, byteCount: Int, context: Int, json: Bool
     } else {
         out.text("perplexity     ")
         out.ratio(value, 1 << 30, places: 4)
-        out.text("\nbits per byte  ")
+        out.text(model.writesBlocks ? " a block\nbits per byte  " : "\nbits per byte  ")
         out.ratio(total, perByte, places: 5)
         out.text("\nscored         ")
-        out.grouped(tally.tokenCount)
-        out.text(" tokens, ")
+        out.grouped(scorer.count)
+        out.text(model.writesBlocks ? " blocks, " : " tokens, ")
         out.grouped(byteCount)
         out.text(" bytes, windows of ")
         out.number(context)

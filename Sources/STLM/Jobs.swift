@@ -36,9 +36,7 @@ struct LinearJob {
 struct AttentionJob {
     let record: AttentionRecord
     let cache: KeyValueSlot
-    let context: Int
-    let isCausal: Bool
-    let firstPosition: Int
+    let scope: AttentionScope
     let count: Int
     let partCount: Int
     let queries: UnsafePointer<Int16>
@@ -53,15 +51,15 @@ struct AttentionJob {
         let size = Int(record.headSize)
         let group = heads / Int(record.kvHeadCount)
         for k in 0..<count {
-            let seen = isCausal ? firstPosition + k + 1 : firstPosition + count
+            let seen = scope.firstPosition + (scope.isCausal ? k + 1 : count)
             var h = part
             while h < heads {
                 let item = k * heads + h
                 attend(
                     query: queries + item * size, queryScale: queryScales[item],
-                    head: cache.head(h / group, headSize: size, context: context), headSize: size, positionCount: seen,
+                    head: cache.head(h / group, headSize: size, context: scope.capacity), headSize: size, positionCount: seen,
                     scoreMantissa: Int64(record.scoreScaleMantissa), scoreExponent: Int(record.scoreScaleExponent),
-                    leastValueExponent: mixedFractionBits[k] + 2, weights: weights + part * context,
+                    leastValueExponent: mixedFractionBits[k] + 2, weights: weights + part * scope.capacity,
                     sums: sums + part * size, result: mixed + item * size)
                 h += partCount
             }

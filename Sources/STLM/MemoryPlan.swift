@@ -32,38 +32,45 @@ public struct MemoryPlan: Sendable {
     public let batchTokenCount: Int
     public let logitRowCount: Int
     public let threadCount: Int
-    /// Greatest widths among the layers.
-    let wideCount: Int
+    /// Rows that a stream has at most: the batch's positions, or the slots of a block.
+    let rowCount: Int
+    /// Bytes between the codes of two rows.
     let codeStride: Int
-    let headCount: Int
-    let queryCount: Int
 
     /// (batch, hidden) Int32 with the model's residual fraction bits
     public private(set) var residual = Region()
-    /// (batch, hidden) Int32, normalised
+    /// (slots, width) Int32: the stream of a block in a byte embedder or byte head
+    public private(set) var slots = Region()
+    /// (width) Int32: what a byte decoder's slots begin with
+    public private(set) var projected = Region()
+    /// For each step of a byte decoder keys and values of the slots; elsewhere one step's
+    public private(set) var slotKeyValues = Region()
+    /// (rows, stream width) Int32, normalised
     public private(set) var normal = Region()
-    /// (batch, codeStride) codes of a layer's input
+    /// (rows, codeStride) codes of a layer's input
     public private(set) var codes = Region()
-    /// (batch) VectorScale
+    /// (rows) VectorScale
     public private(set) var scales = Region()
-    /// (batch, wide) Int32: queries, keys and values, or the gate
+    /// (rows, wide) Int32: queries, keys and values, or the gate
     public private(set) var wide = Region()
-    /// (batch, wide) Int32: the result of attention, or the other half of a gated feed-forward
+    /// (rows, wide) Int32: the result of attention, or the other half of a gated feed-forward
     public private(set) var other = Region()
-    /// (2, batch) Int: fraction bits of `wide` and `other`
+    /// (2, rows) Int: fraction bits of `wide` and `other`
     public private(set) var fractionBits = Region()
-    /// (batch, heads * headSize) Int16, then (batch, heads) VectorScale
+    /// (rows, heads * headSize) Int16, then (rows, heads) VectorScale
     public private(set) var queries = Region()
     public private(set) var queryScales = Region()
-    /// (threads, context) Int32 and (threads, headSize) Int64
+    /// (threads, context or slots) Int32 and (threads, headSize) Int64
     public private(set) var attentionWeights = Region()
     public private(set) var attentionSums = Region()
-    /// (logitRows, vocabulary) Int32
+    /// (logitRows, vocabulary) Int32; of a byte head (slots, 258)
     public private(set) var logits = Region()
     /// For each KV slot: keys, key scales, values, value scales; each (kvHeads, context, ...)
     public private(set) var keyValues = Region()
-    /// (context) UInt32
+    /// (context, tokens or symbols of a position) UInt32
     public private(set) var history = Region()
+    /// (tokens or symbols of a position) UInt32: the last that were drawn
+    public private(set) var drawn = Region()
     /// (candidates) UInt64
     public private(set) var candidates = Region()
     /// (repeatWindow) UInt32, then a set of vocabulary bits
@@ -79,7 +86,6 @@ public struct MemoryPlan: Sendable {
     public private(set) var arenaByteCount = 0
 
     public init(_ model: Model, _ options: SessionOptions) throws(SessionError) {
-        let file = model.file
         let maximum = Int(model.record.contextMaximum)
         let context = options.contextTokenCount ?? Int(model.record.contextDefault)
         if context < 1 || context > maximum { throw .contextOutOfRange(asked: context, maximum: maximum) }
@@ -89,58 +95,70 @@ public struct MemoryPlan: Sendable {
         logitRowCount = max(1, min(options.logitRowCount, batch))
         threadCount = max(1, min(options.threadCount, 64))
 
-        var wide = 0
-        var code = Self.codeByteCount(model.linear(model.record.head))
-        var heads = 0
-        var queryWidth = 0
-        var headSize = 0
-        for index in 0..<file.attentionCount {
-            let record = file.attention(index)
-            wide = max(wide, Int(record.headCount + 2 * record.kvHeadCount) * Int(record.headSize))
-            code = max(code, max(Self.codeByteCount(model.linear(record.qkv)), Self.codeByteCount(model.linear(record.output))))
-            heads = max(heads, Int(record.headCount))
-            queryWidth = max(queryWidth, Int(record.headCount * record.headSize))
-            headSize = max(headSize, Int(record.headSize))
+        let slotCount = model.blockSize
+        let core = Widths(model, model.coreSteps, width: model.hiddenSize)
+        var local = Widths(model, model.embedderSteps, width: 0)
+        local.include(Widths(model, model.headSteps, width: 0))
+        var all = core
+        all.include(local)
+        let head = model.record.head
+        all.include(code: model.linear(head.output))
+        if model.takesBlocks { local.include(stream: model.matrix(model.record.embedder.table).columns) }
+        var projectedWidth = 0
+        if model.writesBlocks {
+            let projection = model.linear(head.projection)
+            all.include(code: projection)
+            local.include(stream: model.matrix(head.positionTensor).columns)
+            if head.kind == HeadKind.byteDecoder.rawValue { projectedWidth = projection.matrix.rows }
         }
-        for index in 0..<file.feedForwardCount {
-            let record = file.feedForward(index)
-            let up = model.linear(record.up)
-            wide = max(wide, up.matrix.rows)
-            code = max(code, max(Self.codeByteCount(up), Self.codeByteCount(model.linear(record.down))))
-            if record.kind == FeedForwardKind.gated.rawValue { code = max(code, Self.codeByteCount(model.linear(record.gate))) }
-        }
-        wideCount = wide
-        codeStride = Layout.align(code, 64)
-        headCount = heads
-        queryCount = queryWidth
+        all.include(stream: local.stream)
+        let rows = max(batch, slotCount)
+        rowCount = rows
+        codeStride = Layout.align(all.code, 64)
 
-        let hidden = model.hiddenSize
-        residual = reserve(batch * hidden * 4)
-        normal = reserve(batch * hidden * 4)
-        codes = reserve(batch * codeStride)
-        scales = reserve(batch * MemoryLayout<VectorScale>.stride)
-        self.wide = reserve(batch * wide * 4)
-        other = reserve(batch * wide * 4)
-        fractionBits = reserve(2 * batch * MemoryLayout<Int>.stride)
-        queries = reserve(batch * queryWidth * 2)
-        queryScales = reserve(batch * heads * MemoryLayout<VectorScale>.stride)
-        attentionWeights = reserve(heads == 0 ? 0 : threadCount * context * 4)
-        attentionSums = reserve(threadCount * headSize * 8)
-        logits = reserve(logitRowCount * model.vocabularySize * 4)
+        residual = reserve(batch * model.hiddenSize * 4)
+        slots = reserve(slotCount * local.stream * 4)
+        projected = reserve(projectedWidth * 4)
+        slotKeyValues = reserve(Self.slotCacheByteCount(model))
+        normal = reserve(max(batch * model.hiddenSize, slotCount * local.stream) * 4)
+        codes = reserve(rows * codeStride)
+        scales = reserve(rows * MemoryLayout<VectorScale>.stride)
+        wide = reserve(rows * all.wide * 4)
+        other = reserve(rows * all.wide * 4)
+        fractionBits = reserve(2 * rows * MemoryLayout<Int>.stride)
+        queries = reserve(rows * all.queries * 2)
+        queryScales = reserve(rows * all.heads * MemoryLayout<VectorScale>.stride)
+        attentionWeights = reserve(all.heads == 0 ? 0 : threadCount * max(context, slotCount) * 4)
+        attentionSums = reserve(threadCount * all.headSize * 8)
+        logits = reserve((model.writesBlocks ? slotCount : logitRowCount) * model.logitCount * 4)
         var cache = 0
-        for index in 0..<file.stepCount {
-            let step = file.step(index)
-            if step.attention != Layout.none { cache += KeyValueSlot.byteCount(file.attention(Int(step.attention)), context) }
-        }
+        for index in model.coreSteps { cache += model.cacheByteCount(model.file.step(index), positionCount: context) }
         keyValues = reserve(cache)
-        history = reserve(context * 4)
-        candidates = reserve(options.sampling.candidateCapacity(model.vocabularySize) * 8)
+        history = reserve(context * model.inputSize * 4)
+        drawn = reserve(model.outputSize * 4)
+        candidates = reserve(options.sampling.candidateCapacity(model.logitCount) * 8)
         let penalises = options.sampling.repeatPenalty != 65_536
         recent = reserve(penalises ? Int(options.sampling.repeatWindow) * 4 : 0)
-        seen = reserve(penalises ? (model.vocabularySize + 63) / 64 * 8 : 0)
+        seen = reserve(penalises ? (model.logitCount + 63) / 64 * 8 : 0)
         encoder = reserve(model.tokenizer == nil ? 0 : TextEncoder.scratchByteCount)
-        pending = reserve(model.tokenizer == nil ? 0 : TextStream.byteCount(longestPiece: Int(file.tokenizer.longestPiece)))
+        let longest = max(slotCount, model.tokenizer == nil ? 0 : Int(model.file.tokenizer.longestPiece))
+        pending = reserve(longest == 0 ? 0 : TextStream.byteCount(longestPiece: longest))
         pool = reserve(threadCount > 1 ? 4096 : 0)
+    }
+
+    /// Keys and values of one block: a byte decoder keeps those of every step, elsewhere a step's are done with when it ends.
+    private static func slotCacheByteCount(_ model: Model) -> Int {
+        var most = 0
+        for index in model.embedderSteps {
+            most = max(most, model.cacheByteCount(model.file.step(index), positionCount: model.blockSize))
+        }
+        var sum = 0
+        for index in model.headSteps {
+            let bytes = model.cacheByteCount(model.file.step(index), positionCount: model.blockSize)
+            most = max(most, bytes)
+            sum += bytes
+        }
+        return model.record.head.kind == HeadKind.byteDecoder.rawValue ? max(most, sum) : most
     }
 
     private mutating func reserve(_ byteCount: Int) -> Region {
@@ -148,45 +166,53 @@ public struct MemoryPlan: Sendable {
         arenaByteCount = Layout.align(arenaByteCount + byteCount, 64)
         return region
     }
-
-    private static func codeByteCount(_ linear: Linear) -> Int {
-        linear.paddedColumns * linear.activationBits / 8
-    }
 }
 
-/// One layer's keys and values in the arena.
-struct KeyValueSlot {
-    /// Bytes of a slot: (kvHeads, context, headSize) Int16 and (kvHeads, context) VectorScale, twice.
-    static func byteCount(_ record: AttentionRecord, _ context: Int) -> Int {
-        2 * Layout.align(codeByteCount(record, context), 64) + 2 * Layout.align(scaleByteCount(record, context), 64)
+/// Greatest sizes among some steps of the schedule.
+private struct Widths {
+    var stream = 0
+    var wide = 0
+    var code = 0
+    var heads = 0
+    var queries = 0
+    var headSize = 0
+
+    init(_ model: Model, _ steps: Range<Int>, width: Int) {
+        stream = width
+        for index in steps {
+            let step = model.file.step(index)
+            if step.attention != Layout.none {
+                let record = model.file.attention(Int(step.attention))
+                include(code: model.linear(record.qkv))
+                include(code: model.linear(record.output))
+                wide = max(wide, Int(record.headCount + 2 * record.kvHeadCount) * Int(record.headSize))
+                heads = max(heads, Int(record.headCount))
+                queries = max(queries, Int(record.headCount * record.headSize))
+                headSize = max(headSize, Int(record.headSize))
+            }
+            if step.feedForward != Layout.none {
+                let record = model.file.feedForward(Int(step.feedForward))
+                let up = model.linear(record.up)
+                let down = model.linear(record.down)
+                wide = max(wide, up.matrix.rows)
+                stream = max(stream, down.matrix.rows)
+                include(code: up)
+                include(code: down)
+                if record.kind == FeedForwardKind.gated.rawValue { include(code: model.linear(record.gate)) }
+            }
+        }
     }
 
-    static func codeByteCount(_ record: AttentionRecord, _ context: Int) -> Int {
-        Int(record.kvHeadCount) * context * Int(record.headSize) * 2
-    }
+    mutating func include(code layer: Linear) { code = max(code, layer.paddedColumns * layer.activationBits / 8) }
 
-    static func scaleByteCount(_ record: AttentionRecord, _ context: Int) -> Int {
-        Int(record.kvHeadCount) * context * MemoryLayout<VectorScale>.stride
-    }
+    mutating func include(stream width: Int) { stream = max(stream, width) }
 
-    let keys: UnsafeMutablePointer<Int16>
-    let values: UnsafeMutablePointer<Int16>
-    let keyScales: UnsafeMutablePointer<VectorScale>
-    let valueScales: UnsafeMutablePointer<VectorScale>
-
-    init(_ base: UnsafeMutableRawPointer, _ record: AttentionRecord, _ context: Int) {
-        let codes = Layout.align(Self.codeByteCount(record, context), 64)
-        let scales = Layout.align(Self.scaleByteCount(record, context), 64)
-        keys = base.assumingMemoryBound(to: Int16.self)
-        values = (base + codes).assumingMemoryBound(to: Int16.self)
-        keyScales = (base + 2 * codes).assumingMemoryBound(to: VectorScale.self)
-        valueScales = (base + 2 * codes + scales).assumingMemoryBound(to: VectorScale.self)
-    }
-
-    /// Head `head` of the slot.
-    func head(_ head: Int, headSize: Int, context: Int) -> KeyValueHead {
-        KeyValueHead(
-            keys: keys + head &* context &* headSize, keyScales: keyScales + head &* context,
-            values: values + head &* context &* headSize, valueScales: valueScales + head &* context)
+    mutating func include(_ other: Widths) {
+        stream = max(stream, other.stream)
+        wide = max(wide, other.wide)
+        code = max(code, other.code)
+        heads = max(heads, other.heads)
+        queries = max(queries, other.queries)
+        headSize = max(headSize, other.headSize)
     }
 }

@@ -8,15 +8,66 @@ public struct Model {
     public let file: ModelFile
     public let record: ModelRecord
     public let tokenizer: Tokenizer?
+    /// Steps of the schedule by section.
+    let embedderSteps: Range<Int>
+    let coreSteps: Range<Int>
+    let headSteps: Range<Int>
 
     public init(_ file: ModelFile) {
         self.file = file
         record = file.model
         tokenizer = Tokenizer(file)
+        var ends = (0, 0)
+        for index in 0..<file.stepCount {
+            let section = file.step(index).section
+            if section <= ModelSection.embedder.rawValue { ends.0 = index + 1 }
+            if section <= ModelSection.core.rawValue { ends.1 = index + 1 }
+        }
+        embedderSteps = 0..<ends.0
+        coreSteps = ends.0..<ends.1
+        headSteps = ends.1..<file.stepCount
     }
 
     public var hiddenSize: Int { Int(record.hiddenSize) }
     public var vocabularySize: Int { Int(record.vocabularySize) }
+    var residualFractionBits: Int { Int(record.residualFractionBits) }
+    public var logitFractionBits: Int { Int(record.head.logitFractionBits) }
+
+    // MARK: What goes in and what comes out
+
+    /// Symbols of a block; 0 in a model of tokens.
+    public var blockSize: Int { Int(record.blockSize) }
+    public var takesBlocks: Bool { record.takesBlocks }
+    public var writesBlocks: Bool { record.writesBlocks }
+    /// Numbers that a position takes: a token, or the symbols of a block.
+    public var inputSize: Int { takesBlocks ? blockSize : 1 }
+    /// Numbers that come after a position.
+    public var outputSize: Int { writesBlocks ? blockSize : 1 }
+    /// What each number that goes in is below.
+    public var inputLimit: Int { takesBlocks ? Symbol.count : vocabularySize }
+    /// Logits for each number that comes out.
+    public var logitCount: Int { writesBlocks ? Symbol.count : vocabularySize }
+    /// What comes out can go in again.
+    public var canGenerate: Bool { takesBlocks == writesBlocks }
+
+    /// Slots of a block that a byte head draws: all of them, or up to the one that closes the block.
+    public func drawnCount(_ block: UnsafePointer<UInt32>) -> Int {
+        if record.head.kind == HeadKind.byteDecoder.rawValue {
+            for t in 0..<blockSize where block[t] >= Symbol.pad { return t + 1 }
+        }
+        return blockSize
+    }
+
+    /// True if a generation stops at this block.
+    public func isEnd(block: UnsafePointer<UInt32>) -> Bool {
+        for t in 0..<blockSize where block[t] != UInt32(record.endBlock[t]) { return false }
+        return true
+    }
+
+    /// Bytes of the keys and values of a step at so many positions.
+    func cacheByteCount(_ step: StepRecord, positionCount: Int) -> Int {
+        step.attention == Layout.none ? 0 : KeyValueSlot.byteCount(file.attention(Int(step.attention)), positionCount)
+    }
     public var bosToken: UInt32? { record.bosToken == Layout.none ? nil : record.bosToken }
 
     /// True if a generation stops at this token.

@@ -2,24 +2,43 @@ import FixedPoint
 import ModelFile
 
 extension Session {
-    /// The cost of a token in bits, in units of 2^-24 (-log2 of its probability): arithmetic-1, section 9.
+    /// The cost in bits, in units of 2^-24, of what comes after a position of the last `feed`: a token, or the symbols of a block.
     /// - Parameters:
-    ///   - logits: (vocabulary)
+    ///   - row: the position, counted from the first of the last `feed`
+    ///   - target: (outputSize)
+    public func cost(row: Int, of target: UnsafePointer<UInt32>) -> Int64 {
+        if !model.writesBlocks { return cost(computeLogits(rows: row..<row + 1), of: target[0]) }
+        let logits = computeBlockLogits(row: row, of: target)
+        var sum: Int64 = 0
+        for t in 0..<model.drawnCount(target) {
+            sum = added(sum, cost(logits + t * Symbol.count, of: target[t]))
+        }
+        return sum
+    }
+
+    /// The cost of a token or symbol in bits, in units of 2^-24 (-log2 of its probability): arithmetic-1, section 9.
+    /// - Parameters:
+    ///   - logits: (logitCount)
     public func cost(_ logits: UnsafePointer<Int32>, of token: UInt32) -> Int64 {
-        let count = model.vocabularySize
+        let count = model.logitCount
         var greatest = logits[0]
         for i in 1..<max(1, count) { greatest = max(greatest, logits[i]) }
         // A temperature of 1.0 is 65,536: factor and shift are those of section 9.
-        let shift = 16 + Int(model.record.logitFractionBits)
+        let shift = 16 + model.logitFractionBits
         var total: UInt64 = 0
         for i in 0..<count {
             let x = shifted(UInt64(Int64(greatest) &- Int64(logits[i])), log2eQ40, shift)
             total &+= UInt64(exp2Negative(UInt32(clamping: x)))
         }
         let own = shifted(UInt64(Int64(greatest) - Int64(logits[Int(token)])), log2eQ40, shift)
-        let (cost, overflow) = (log2Fixed(total) - 30 << 24).addingReportingOverflow(Int64(clamping: own))
-        return overflow ? .max : cost
+        return added(log2Fixed(total) - 30 << 24, Int64(clamping: own))
     }
+}
+
+/// A sum of costs, at most the greatest Int64.
+public func added(_ a: Int64, _ b: Int64) -> Int64 {
+    let (sum, overflow) = a.addingReportingOverflow(b)
+    return overflow ? .max : sum
 }
 
 /// 2^cost of a mean cost in units of 2^-24, in units of 2^-30: a perplexity, exactly as arithmetic-1, section 9 defines it.

@@ -2,7 +2,7 @@ import FixedPoint
 import ModelFile
 
 extension Session {
-    /// Chooses the token after the last position fed, from `logits`, which the repetition penalty changes in place:
+    /// Chooses a token or symbol from `logits`, which the repetition penalty changes in place:
     /// arithmetic-1, section 7.
     /// - Parameters:
     ///   - settings: must not need more than the plan's settings reserved.
@@ -11,16 +11,21 @@ extension Session {
         _ logits: UnsafeMutablePointer<Int32>, _ settings: SamplingSettings, random: inout SplitMix64,
         recent: RecentTokens
     ) -> UInt32 {
-        let count = model.vocabularySize
         if settings.repeatPenalty != 65_536 { penalize(logits, settings, recent) }
-        var best = 0
-        for i in 1..<max(1, count) where logits[i] > logits[best] { best = i }
+        let best = greatest(logits)
         if settings.temperature == 0 { return UInt32(best) }
         let distances = Distances(
-            logits: logits, greatest: logits[best], fractionBits: Int(model.record.logitFractionBits),
+            logits: logits, greatest: logits[best], fractionBits: model.logitFractionBits,
             temperature: settings.temperature)
         return settings.needsOrder
             ? sampleOrdered(distances, settings, &random) : sampleUnordered(distances, settings, &random)
+    }
+
+    /// The index of the greatest logit, of several the least.
+    func greatest(_ logits: UnsafePointer<Int32>) -> Int {
+        var best = 0
+        for i in 1..<max(1, model.logitCount) where logits[i] > logits[best] { best = i }
+        return best
     }
 
     private func penalize(_ logits: UnsafeMutablePointer<Int32>, _ settings: SamplingSettings, _ recent: RecentTokens) {
@@ -39,7 +44,7 @@ extension Session {
 
     /// Candidates by id, nothing stored: two passes.
     private func sampleUnordered(_ distances: Distances, _ settings: SamplingSettings, _ random: inout SplitMix64) -> UInt32 {
-        let count = model.vocabularySize
+        let count = model.logitCount
         var total: UInt64 = 0
         for i in 0..<count {
             let p = exp2Negative(distances[i])
@@ -100,7 +105,7 @@ extension Session {
     /// The `capacity` least keys in ascending order: a heap with the greatest on top, then a heap sort.
     private func leastKeys(_ distances: Distances, _ keys: UnsafeMutablePointer<UInt64>, _ capacity: Int) -> Int {
         var count = 0
-        for i in 0..<model.vocabularySize {
+        for i in 0..<model.logitCount {
             let key = UInt64(distances[i]) &<< 32 | UInt64(i)
             if count < capacity {
                 var child = count

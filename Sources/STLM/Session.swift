@@ -15,7 +15,7 @@ public struct Session: ~Copyable {
 
     /// Positions fed so far.
     public private(set) var position = 0
-    /// Tokens of the last call of `feed`, whose residual rows are still there.
+    /// Positions of the last call of `feed`, whose residual rows are still there.
     var fedCount = 0
 
     /// - Parameters:
@@ -36,7 +36,7 @@ public struct Session: ~Copyable {
         if plan.threadCount > 1 { stlm_pool_stop(arena + plan.pool.offset) }
     }
 
-    /// Tokens in the context so far. (position)
+    /// What stands in the context so far. (position, inputSize): tokens, or the symbols of blocks
     public var history: UnsafePointer<UInt32> { UnsafePointer(historyPointer) }
     var historyPointer: UnsafeMutablePointer<UInt32> {
         (arena + plan.history.offset).assumingMemoryBound(to: UInt32.self)
@@ -48,36 +48,42 @@ public struct Session: ~Copyable {
         fedCount = 0
     }
 
-    /// Reads tokens, at most `plan.batchTokenCount` of them; their logits can then be asked for with `computeLogits`.
+    /// Reads at most `plan.batchTokenCount` positions; what comes after them can then be asked for.
     /// A model that is not causal reads its whole sequence again.
-    public mutating func feed(_ tokens: UnsafeBufferPointer<UInt32>) throws(SessionError) {
-        for token in tokens where Int(token) >= model.vocabularySize {
-            throw .tokenOutOfRange(token: token, vocabularySize: model.vocabularySize)
+    /// - Parameters:
+    ///   - inputs: (positions, inputSize): tokens, or the symbols of blocks
+    public mutating func feed(_ inputs: UnsafeBufferPointer<UInt32>) throws(SessionError) {
+        let size = model.inputSize
+        let count = inputs.count / size
+        precondition(inputs.count == count * size)
+        for number in inputs where Int(number) >= model.inputLimit {
+            throw .tokenOutOfRange(token: number, vocabularySize: model.inputLimit)
         }
-        if tokens.count > min(plan.batchTokenCount, plan.contextTokenCount - position) {
-            throw .contextFull(needed: position + tokens.count, context: plan.contextTokenCount)
+        if count > min(plan.batchTokenCount, plan.contextTokenCount - position) {
+            throw .contextFull(needed: position + count, context: plan.contextTokenCount)
         }
-        for k in 0..<tokens.count { historyPointer[position + k] = tokens[k] }
+        for k in 0..<inputs.count { historyPointer[position * size + k] = inputs[k] }
         let first = model.record.isCausal ? position : 0
-        position += tokens.count
+        position += count
         fedCount = position - first
         forward(firstPosition: first, count: fedCount)
     }
 
-    /// Reads any number of tokens that fit in the context, batch by batch.
+    /// Reads any number of positions that fit in the context, batch by batch.
     /// - Returns: false if `shouldStop` became true between batches.
     @discardableResult
     public mutating func feedAll(
-        _ tokens: UnsafeBufferPointer<UInt32>, shouldStop: () -> Bool = { false }
+        _ inputs: UnsafeBufferPointer<UInt32>, shouldStop: () -> Bool = { false }
     ) throws(SessionError) -> Bool {
-        if tokens.count > plan.contextTokenCount - position {
-            throw .contextFull(needed: position + tokens.count, context: plan.contextTokenCount)
+        let size = model.inputSize
+        if inputs.count / size > plan.contextTokenCount - position {
+            throw .contextFull(needed: position + inputs.count / size, context: plan.contextTokenCount)
         }
         var start = 0
-        while start < tokens.count {
+        while start < inputs.count {
             if shouldStop() { return false }
-            let count = min(plan.batchTokenCount, tokens.count - start)
-            try feed(UnsafeBufferPointer(rebasing: tokens[start..<start + count]))
+            let count = min(plan.batchTokenCount * size, inputs.count - start)
+            try feed(UnsafeBufferPointer(rebasing: inputs[start..<start + count]))
             start += count
         }
         return true
@@ -86,13 +92,14 @@ public struct Session: ~Copyable {
     /// Makes room in a full context: keeps its last half (after the begin-of-sequence token, where there is one) and
     /// reads it anew: arithmetic-1, section 10.
     public mutating func slide() throws(SessionError) {
+        let size = model.inputSize
         let keep = plan.contextTokenCount / 2
-        let total = position
-        for k in 0..<keep { historyPointer[k] = historyPointer[total - keep + k] }
+        let dropped = (position - keep) * size
+        for k in 0..<keep * size { historyPointer[k] = historyPointer[dropped + k] }
         if let bos = model.bosToken, keep > 0 { historyPointer[0] = bos }
         reset()
-        // The tokens lie where feed puts them, so that it copies each onto itself.
-        try feedAll(UnsafeBufferPointer(start: history, count: keep))
+        // They lie where feed puts them, so that it copies each onto itself.
+        try feedAll(UnsafeBufferPointer(start: history, count: keep * size))
     }
 
     // MARK: Parallel work

@@ -1,6 +1,7 @@
 import ModelFile
 
-/// Encodes a text of any length, part by part, in fixed memory: stlm-1, sections 8.5 and 8.6.
+/// Cuts a text of any length into items, part by part, in fixed memory: stlm-1, sections 8.5 to 8.11. An item is a token, or a word
+/// where the tokenizer has no tokens; either can be written as a block.
 public struct TextEncoder {
     /// Bytes of text encoded at once; a text without a place to cut in so many bytes is refused.
     public static let partByteCount = 4096
@@ -13,58 +14,94 @@ public struct TextEncoder {
     }
 
     let tokenizer: Tokenizer
-    let text: UnsafePointer<UInt8>
-    let byteCount: Int
+    private let text: ClassedText
+    /// Symbols of a block.
+    private let blockSize: Int
+    /// Bytes of the text that are encoded.
     public private(set) var offset = 0
+    private var partStart = 0
+    /// No merge crosses this place.
+    private var pieceEnd = 0
     /// Rank of the merge of a token and its right neighbour, or `noMerge`.
     private let ranks: UnsafeMutablePointer<UInt32>
-    /// Tokens of the last part.
+    /// Tokens of the last part; meaningless where the tokenizer has none.
     public let tokens: UnsafeMutablePointer<UInt16>
 
     private static let noMerge: UInt32 = .max
 
-    public init(_ tokenizer: Tokenizer, text: UnsafeBufferPointer<UInt8>, scratch: UnsafeMutableRawPointer) {
+    /// - Parameters:
+    ///   - blockSize: symbols of a block; 0 for a model that takes no blocks, and at least 1 for a tokenizer of words.
+    public init(
+        _ tokenizer: Tokenizer, blockSize: Int = 0, text: UnsafeBufferPointer<UInt8>, scratch: UnsafeMutableRawPointer
+    ) {
+        precondition(blockSize > 0 || tokenizer.givesTokens, "words need a block size")
         self.tokenizer = tokenizer
-        self.text = text.baseAddress ?? UnsafePointer(scratch.assumingMemoryBound(to: UInt8.self))
-        byteCount = text.count
+        self.blockSize = blockSize
+        let bytes = text.baseAddress ?? UnsafePointer(scratch.assumingMemoryBound(to: UInt8.self))
+        self.text = ClassedText(bytes: bytes, byteCount: text.count)
         ranks = scratch.assumingMemoryBound(to: UInt32.self)
         tokens = (scratch + (Self.partByteCount + 1) * 4).assumingMemoryBound(to: UInt16.self)
     }
 
-    public var isAtEnd: Bool { offset == byteCount }
+    public var isAtEnd: Bool { offset == text.byteCount }
 
-    /// Encodes the next part into `tokens`.
-    /// - Returns: their count; 0 at the end of the text.
+    /// Encodes the next part.
+    /// - Returns: its count of items; 0 at the end of the text.
     public mutating func next() throws(NoPlaceToCut) -> Int {
         if isAtEnd { return 0 }
+        partStart = offset
+        if !tokenizer.givesTokens {
+            offset = text.wordEnd(from: offset, byteLimit: blockSize)
+            return 1
+        }
+        if offset == pieceEnd { pieceEnd = tokenizer.isPreSplit ? text.gpt2PieceEnd(from: offset) : text.byteCount }
         let end = try partEnd()
-        var count = fill(to: end)
+        let count = fill(to: end)
         offset = end
-        count = mergeAll(count)
-        return count
+        return mergeAll(count)
+    }
+
+    /// Writes the block of item `k` of the last part: stlm-1, section 8.11.
+    /// - Parameters:
+    ///   - symbols: (blockSize)
+    public func writeBlock(_ k: Int, into symbols: UnsafeMutablePointer<UInt32>) {
+        if tokenizer.givesTokens {
+            tokenizer.writeBlock(UInt32(tokens[k]), blockSize: blockSize, into: symbols)
+        } else {
+            let range = wordRange(k)
+            let bytes = UnsafeBufferPointer(start: text.bytes + range.lowerBound, count: range.count)
+            Tokenizers.writeBlock(bytes, blockSize: blockSize, into: symbols)
+        }
+    }
+
+    /// The bytes of the text that item `k` of the last part is, where the tokenizer has no tokens.
+    public func wordRange(_ k: Int) -> Range<Int> {
+        precondition(k == 0 && !tokenizer.givesTokens, "only words have ranges, one a part")
+        return partStart..<offset
     }
 
     /// The end of a part: a place to cut a little ahead, since merging takes time quadratic in the part.
     private func partEnd() throws(NoPlaceToCut) -> Int {
-        var end = min(offset + 128, byteCount)
-        let last = min(offset + Self.partByteCount, byteCount)
-        while end < byteCount {
-            if tokenizer.canCut(text[end - 1], text[end]) { return end }
+        let bytes = text.bytes
+        var end = min(offset + 128, pieceEnd)
+        let last = min(offset + Self.partByteCount, pieceEnd)
+        while end < pieceEnd {
+            if tokenizer.canCut(bytes[end - 1], bytes[end]) { return end }
             if end == last {
                 // Perhaps there was one nearer.
                 end = offset + 127
                 while end > offset {
-                    if tokenizer.canCut(text[end - 1], text[end]) { return end }
+                    if tokenizer.canCut(bytes[end - 1], bytes[end]) { return end }
                     end -= 1
                 }
                 throw NoPlaceToCut(offset: offset)
             }
             end += 1
         }
-        return byteCount
+        return pieceEnd
     }
 
-    /// Step 1 and 2: the tokens before any merge.
+    /// Section 8.6, steps 1 and 3: the tokens before any merge.
     private func fill(to end: Int) -> Int {
         var count = 0
         if offset == 0, tokenizer.putsSpaceFirst {
@@ -73,12 +110,12 @@ public struct TextEncoder {
         }
         var at = offset
         while at < end {
-            if tokenizer.kind == .characters, let character = UTF8Character(text + at, count: end - at),
+            if tokenizer.kind == .characters, let character = UTF8Character(text.bytes + at, count: end - at),
                 let token = tokenizer.character(character.scalar) {
                 tokens[count] = token
                 at += character.byteCount
             } else {
-                tokens[count] = tokenizer.byteTokens[Int(text[at])]
+                tokens[count] = tokenizer.byteTokens[Int(text.bytes[at])]
                 at += 1
             }
             count += 1
@@ -86,7 +123,7 @@ public struct TextEncoder {
         return count
     }
 
-    /// Step 3: least rank first, leftmost among equals.
+    /// Step 4: least rank first, leftmost among equals.
     private func mergeAll(_ initialCount: Int) -> Int {
         var count = initialCount
         for k in 0..<max(0, count - 1) { ranks[k] = rank(k) }

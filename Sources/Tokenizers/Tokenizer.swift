@@ -4,7 +4,9 @@ import ModelFile
 public struct Tokenizer {
     public let pieceCount: Int
     public let putsSpaceFirst: Bool
-    let kind: TokenizerKind
+    public let kind: TokenizerKind
+    /// Merges stay inside the pieces of GPT-2's rule.
+    let isPreSplit: Bool
     let byteTokens: UnsafePointer<UInt16>
     let pieceOffsets: UnsafePointer<UInt32>
     let pieceBytes: UnsafePointer<UInt8>
@@ -21,6 +23,7 @@ public struct Tokenizer {
         pieceCount = Int(record.pieceCount)
         putsSpaceFirst = record.putsSpaceFirst
         kind = TokenizerKind(rawValue: record.kind)!
+        isPreSplit = record.preSplit != 0
         byteTokens = (file.tableBytes(.tokenizer) + 16).assumingMemoryBound(to: UInt16.self)
         pieceOffsets = file.tableBytes(.pieceOffsets).assumingMemoryBound(to: UInt32.self)
         pieceBytes = file.tableBytes(.pieceBytes).assumingMemoryBound(to: UInt8.self)
@@ -30,6 +33,9 @@ public struct Tokenizer {
         characterCount = file.recordCount(.characters)
         adjacency = file.tableBytes(.adjacency).assumingMemoryBound(to: UInt8.self)
     }
+
+    /// True if a text becomes tokens; words are blocks without ids.
+    public var givesTokens: Bool { kind != .words }
 
     /// The bytes that a token stands for; none for a token beyond the pieces.
     public func piece(_ token: UInt32) -> UnsafeBufferPointer<UInt8> {

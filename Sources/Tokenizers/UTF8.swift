@@ -24,6 +24,14 @@ struct UTF8Character {
     }
 }
 
+/// Bytes of the maximal ill-formed part at the start of `bytes`, where no well-formed character begins: one replacement character
+/// stands for it (Unicode, section 3.9).
+func illFormedByteCount(_ bytes: UnsafePointer<UInt8>, count: Int) -> Int {
+    let need = utf8ByteCount(bytes[0])
+    if need < 2 || count < 2 || !isUTF8Second(bytes[0], bytes[1]) { return 1 }
+    return need == 4 && count > 2 && bytes[2] & 0xC0 == 0x80 ? 3 : 2
+}
+
 /// Bytes of the character that a lead byte begins; 0 if it begins none.
 public func utf8ByteCount(_ lead: UInt8) -> Int {
     switch lead {

@@ -17,8 +17,29 @@ enum CommandFixture {
     static let bare = file("bare.stlm", packed(SyntheticSTLM(), nil))
     static let notCausal = file("notcausal.stlm", packed(
         SyntheticSTLM { ($0.vocabularySize, $0.isCausal) = (SyntheticTokenizer.mergesVocabularySize, false) }, SyntheticTokenizer.merges))
+    // Models with blocks of 12 bytes; context 16, at most 32. Words, but for the mixed ones and `original`.
+    static let slotsSource = SyntheticSTLM(embedder: "byte_level", head: "byte_level")
+    static let decoderSource = SyntheticSTLM(embedder: "byte_level", head: "byte_decoder")
+    static let originalSource = SyntheticSTLM(embedder: "byte_level", head: "byte_level", withMerges)
+    static let pooledSource = SyntheticSTLM(embedder: "byte_level", head: "generic", withMerges)
+    static let writtenSource = SyntheticSTLM(embedder: "generic", head: "byte_decoder", withMerges)
+    static let slots = file("slots.stlm", packed(slotsSource, nil))
+    static let decoder = file("decoder.stlm", packed(decoderSource, nil))
+    /// Blocks that STLM's own tokenizer cuts.
+    static let original = file("original.stlm", packed(originalSource, SyntheticTokenizer.merges))
+    /// Blocks in, tokens out.
+    static let pooled = file("pooled.stlm", packed(pooledSource, SyntheticTokenizer.merges))
+    /// Tokens in, blocks out.
+    static let written = file("written.stlm", packed(writtenSource, SyntheticTokenizer.merges))
+    /// Blocks, and no tokenizer.
+    static let bareBlocks = file("bareblocks.stlm", packed(originalSource, nil))
+    static let notCausalBlocks = file("notcausalblocks.stlm", packed(SyntheticSTLM(embedder: "byte_level", head: "byte_level") { $0.isCausal = false }, nil))
     static let checkpoint = file("model.ckpt", [UInt8](SyntheticSTLM { $0.vocabularySize = SyntheticTokenizer.mergesVocabularySize }.checkpointBytes()))
     static let mergeList = file("merges.model", [UInt8](SyntheticTokenizer.merges))
+
+    private static func withMerges(_ source: inout SyntheticSTLM) {
+        (source.tokenizerType, source.vocabularySize) = ("bpe", SyntheticTokenizer.mergesVocabularySize)
+    }
 
     private static func file(_ name: String, _ bytes: [UInt8]) -> String { try! folder.file(name, bytes) }
 

@@ -40,6 +40,38 @@ import Testing
         }
     }
 
+    @Test(.enabled(if: counter != nil && Program.run.exists), arguments: [
+        ["--temp", "0"], ["--temp", "1", "--top-k", "0"], ["--temp", "0.8", "--top-k", "10", "--repeat-penalty", "1.3"],
+        ["--temp", "1", "--top-k", "0", "--top-p", "0.9", "--stop", "never seen", "--threads", "2"],
+    ]) func aBlockAllocatesNothing(_ settings: [String]) throws {
+        let folder = try TemporaryFolder()
+        for model in [CommandFixture.slots, CommandFixture.decoder, CommandFixture.original] {
+            for prompt in [["-p", "the"], ["--ids", Array(repeating: "97", count: 12).joined(separator: " ")]] {
+                let words = [model] + prompt + Self.long + settings
+                let few = try allocationCount(words + ["-n", "5"], folder: folder)
+                #expect(try allocationCount(words + ["-n", "60"], folder: folder) == few)
+            }
+        }
+    }
+
+    @Test(.enabled(if: counter != nil && Program.run.exists), arguments: [
+        CommandFixture.slots, CommandFixture.decoder, CommandFixture.original, CommandFixture.pooled, CommandFixture.written,
+    ]) func aBlockThatIsScoredAllocatesNothing(_ model: String) throws {
+        let folder = try TemporaryFolder()
+        var scores: [Int] = [], choices: [Int] = [], logits: [Int] = []
+        for length in [2, 60] {
+            let text = try folder.file("t.txt", (0..<length).flatMap { _ in Array("the \u{E9}nd. ".utf8) })
+            scores.append(try allocationCount(["score", model, "--file", text], folder: folder))
+            let line = "{\"prefix\": \"the \\u00e9\", \"options\": [\"end\", \"bathe\"], \"answer\": 1, \"other\": [{}]}\n"
+            let tasks = try folder.file("t.jsonl", Array(String(repeating: line, count: length).utf8))
+            choices.append(try allocationCount(["choose", model, "--file", tasks, "--json"], folder: folder))
+            let size = try CommandFixture.opened(model).model.inputSize
+            let ids = Array(repeating: "5", count: size * min(length, 20)).joined(separator: " ")
+            logits.append(try allocationCount(["logits", model, "--ids", ids, "--out", folder.path("o.npy"), "--context", "20"], folder: folder))
+        }
+        #expect(scores[0] == scores[1] && choices[0] == choices[1] && logits[0] == logits[1], "\(scores) \(choices) \(logits)")
+    }
+
     @Test(.enabled(if: counter != nil && Program.run.exists)) func aPromptAndAScoreAllocateNothingByTheirLength() throws {
         let folder = try TemporaryFolder()
         var counts: [Int] = []

@@ -27,7 +27,7 @@ import Testing
     @Test(arguments: [
         ([], "no checkpoint is given"), (["a", "b"], "'b' is one file too many"), (["--colour"], "no flag --colour"),
         (["a", "-o"], "-o needs a value"), (["a", "--weights", "int4"], "int8 or int16, not 'int4'"), (["a", "--weights"], "needs a value"),
-        (["a", "--report", "x.pdf"], ".html, .json or .txt"), (["a", "--tokenizer", "x", "--tokenizer", "y"], "given twice"),
+        (["a", "--report", "x.pdf"], ".html, .json or .txt"), (["a", "--tokenizer", "x", "--tokenizer", "y", "--tokenizer", "z"], "given three times"),
     ]) func wrongUseIsOneSentenceAndTwo(_ words: [String], _ part: String) throws {
         expectRefusal(try Program.pack.call(words, folder: folder.url.path), status: 2, containing: part)
         #expect(folder.names == ["model.ckpt"])
@@ -101,6 +101,42 @@ import Testing
         #expect(try pack("model.ckpt").status == 0)
         #expect(try pack("model.ckpt", "--weights", "int16", "-o", "wide.stlm").status == 0)
         #expect(try #require(folder.bytes("wide.stlm")).count > #require(folder.bytes("model.stlm")).count * 3 / 2)
+    }
+
+    @Test func aTokenizerOfTwoFilesIsGivenTwice() throws {
+        let source = SyntheticSTLM(embedder: "byte_level", head: "byte_level") {
+            ($0.tokenizerType, $0.vocabularySize) = ("gpt2", SyntheticTokenizer.gpt2VocabularySize)
+        }
+        let model = try folder.file("bytes.ckpt", source.checkpointBytes())
+        let vocabulary = try folder.file("vocab.json", SyntheticTokenizer.gpt2.vocabulary)
+        let merges = try folder.file("merges.txt", SyntheticTokenizer.gpt2.merges)
+        for (first, second) in [(vocabulary, merges), (merges, vocabulary)] {
+            #expect(try pack(model, "--tokenizer", first, "--tokenizer", second, "-o", "\(first == merges ? "a" : "b").stlm").status == 0)
+        }
+        #expect(folder.bytes("a.stlm") != nil && folder.bytes("a.stlm") == folder.bytes("b.stlm"))
+        let info = try Program.run("info", folder.path("a.stlm"), "--verify")
+        #expect(info.status == 0 && info.text.contains("261 pieces"))
+        let text = try Program.run(folder.path("a.stlm"), "-p", "I'm the end", "-n", "2", "--temp", "0", "--ignore-eos")
+        #expect(text.status == 0 && text.text.hasPrefix("I'm the end"))
+        // One of the two, twice the same, another model's, and one that does not read as what it is.
+        expectRefusal(try pack(model, "--tokenizer", vocabulary, "-o", "c.stlm"), status: 1, containing: "its merges.txt is missing")
+        expectRefusal(try pack(model, "--tokenizer", merges, "-o", "c.stlm"), status: 1, containing: "its vocab.json is missing")
+        expectRefusal(try pack(model, "--tokenizer", merges, "--tokenizer", merges, "-o", "c.stlm"), status: 1, containing: "do not make a pair")
+        expectRefusal(
+            try pack(input, "--tokenizer", vocabulary, "--tokenizer", merges, "-o", "c.stlm"), status: 1, containing: "261 tokens and the model 262")
+        let cut = try folder.file("cut.json", SyntheticTokenizer.gpt2.vocabulary.dropLast(9))
+        expectRefusal(try pack(model, "--tokenizer", cut, "--tokenizer", merges, "-o", "c.stlm"), status: 1)
+        #expect(!folder.names.contains("c.stlm"))
+    }
+
+    @Test func wordsNeedNoTokenizerFile() throws {
+        let model = try folder.file("words.ckpt", SyntheticSTLM(embedder: "byte_level", head: "byte_decoder").checkpointBytes())
+        let outcome = try pack(model)
+        #expect(outcome.status == 0 && outcome.text.contains("  tokenizer           1,024 bytes"), "\(outcome.text)")
+        expectRefusal(try pack(model, "--force", "--tokenizer", CommandFixture.mergeList), status: 1, containing: "need no tokenizer file")
+        #expect(try Program.run(folder.path("words.stlm"), "-p", "It runs", "-n", "1").status == 0)
+        let tokens = try folder.file("tokens.ckpt", SyntheticSTLM { $0.tokenizerType = "words" }.checkpointBytes())
+        expectRefusal(try pack(tokens), status: 1, containing: "the tokenizer words, which has no token ids")
     }
 
     // MARK: Nothing is half done

@@ -82,7 +82,7 @@ import Testing
         let long = String(repeating: "a", count: 17)
         expectRefusal(try run(CommandFixture.merges, "-p", long), status: 1, containing: "takes 17 positions and the context has 16")
         expectRefusal(try run(CommandFixture.merges, "-p", "a", "--context", "33"), status: 1, containing: "1 to 32")
-        expectRefusal(try run(CommandFixture.bare, "--ids", "1 96"), status: 1, containing: "token id 96 is out of range; this model has ids 0 to 95")
+        expectRefusal(try run(CommandFixture.bare, "--ids", "1 96"), status: 1, containing: "id 96 is out of range; this model takes ids 0 to 95")
         expectRefusal(try run(CommandFixture.bare, "--ids", "99999999999999999999"), status: 1, containing: "out of range")
         expectRefusal(try run(CommandFixture.bare, "-p", "text"), status: 1, containing: "without a tokenizer")
         expectRefusal(try run("score", CommandFixture.bare, "--file", CommandFixture.mergeList), status: 1, containing: "without a tokenizer")

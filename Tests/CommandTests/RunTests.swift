@@ -120,7 +120,7 @@ import Testing
         let values = bytes[start...].withUnsafeBytes { raw in (0..<384).map { raw.loadUnaligned(fromByteOffset: 4 * $0, as: Int32.self) } }
         let model = try CommandFixture.opened(CommandFixture.bare)
         #expect(try model.logits([1, 5, 9, 90]).flatMap { $0 } == values)
-        #expect(facts["fraction_bits"] as? Int == Int(model.model.record.logitFractionBits))
+        #expect(facts["fraction_bits"] as? Int == Int(model.model.record.head.logitFractionBits))
         // Beyond the default context, up to the greatest; also where the model is not causal.
         let long = (0..<32).map { "\($0)" }.joined(separator: " ")
         #expect(try run("logits", CommandFixture.bare, "--ids", long, "--out", folder.path("o.npy")).status == 0)

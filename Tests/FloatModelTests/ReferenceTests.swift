@@ -61,13 +61,6 @@ import Testing
         #expect(ids == reference)
     }
 
-    @Test(.enabled(if: SharedData.holds("data/stlm/byte_level/model.ckpt")), arguments: ["byte_level", "byte_level_ffn_sharing"])
-    func byteLevelIsRefusedByItsName(_ variant: String) {
-        #expect { try model(variant) } throws: {
-            "\($0)".contains("byte_level embedders are not supported by this version")
-        }
-    }
-
     @Test(.enabled(if: SharedData.holds("data/weights/slm4096_ckpt.pt")))
     func checkpointWithoutConfigIsRefused() throws {
         let checkpoint = try TorchCheckpoint(path: SharedData.path("data/weights/slm4096_ckpt.pt"))

@@ -49,14 +49,17 @@ import Testing
     }
 
     @Test(arguments: [
-        ("embedder.embedding_model_type", "byte_level", "byte_level embedders are not supported by this version"),
-        ("embedder.embedding_model_type", "hf_embedder", "supported: generic."),
-        ("embedder.embedding_model_type", "hierarchical", "supported: generic."),
-        ("core_model.core_model_type", "hf_core", "supported: generic, generic_ffn_sharing."),
-        ("core_model.core_model_type", "next_thought_baseline", "supported: generic, generic_ffn_sharing."),
-        ("core_model.core_model_type", "conv", "supported: generic, generic_ffn_sharing."),
-        ("lm_head.lm_head_type", "latent_2_seq", "supported: generic."),
-        ("lm_head.lm_head_type", "byte_level", "not supported by this version"),
+        ("embedder.embedding_model_type", "hf_embedder", "does not hold its configuration; supported: generic, byte_level."),
+        ("embedder.embedding_model_type", "hierarchical", "belongs to STLM's next-thought models"),
+        ("embedder.embedding_model_type", "swin", "supported: generic, byte_level."),
+        ("core_model.core_model_type", "hf_core", "does not hold its configuration; supported: generic, generic_ffn_sharing."),
+        ("core_model.core_model_type", "next_thought_baseline", "belongs to STLM's next-thought models"),
+        ("core_model.core_model_type", "conv", "cannot run; supported: generic, generic_ffn_sharing."),
+        ("core_model.core_model_type", "mamba", "supported: generic, generic_ffn_sharing."),
+        ("lm_head.lm_head_type", "hf_head", "does not hold its configuration; supported: generic, byte_level, byte_decoder."),
+        ("lm_head.lm_head_type", "latent_2_seq", "belongs to STLM's next-thought models"),
+        ("lm_head.lm_head_type", "classifier", "supported: generic, byte_level, byte_decoder."),
+        ("core_model.attn.attn_type", "linear", "supported: generic."),
         ("model_shell_type", "next_thought", "supported: standard, byte_shell."),
         ("positional_encoding_type", "alibi", "supported: learned, none, rope, sincos."),
     ]) func unsupportedModelsAreNamed(_ key: String, _ value: String, _ words: String) {
@@ -65,7 +68,8 @@ import Testing
     }
 
     @Test func theRewriteBranchIsNamed() {
-        #expect(message("model.core_model_type", .string("generic")).contains("'rewrite' branch"))
+        let sentence = message("model.core_model_type", .string("generic"))
+        #expect(sentence.contains("'rewrite' branch") && sentence.contains("reads the future"))
     }
 
     @Test func configsWithoutAModelAreRefused() {
@@ -117,17 +121,5 @@ import Testing
     @Test func valuesThatAreNotFiniteNameTheirTensor() {
         #expect(message { $0.storages[1].content.replaceSubrange(0..<4, with: TorchFile.content([.nan])) }
             .contains("'core_model.transformer.h.0.attn_norm.weight' holds NaN at element 0 of 32"))
-    }
-}
-
-extension ConfigNode {
-    /// This tree with one value replaced, added, or removed.
-    fileprivate func replacing(_ path: [String], _ value: ConfigNode?) -> ConfigNode? {
-        guard let key = path.first else { return value }
-        guard case .dictionary(var entries) = self else { return self }
-        let child = (self[key] ?? .null).replacing(Array(path.dropFirst()), value)
-        entries.removeAll { $0.key == key }
-        if let child { entries.append(Entry(key: key, value: child)) }
-        return .dictionary(entries)
     }
 }

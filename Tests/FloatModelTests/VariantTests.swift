@@ -18,9 +18,10 @@ import Testing
                 ($0.hasAttentionBias, $0.hasFeedForwardBias, $0.hasHeadBias) = (hasBias, hasBias, hasBias)
             }
             #expect(model.norms.count == (norm == "none" ? 0 : 4))
-            #expect((model.positions == nil) == (positions == "rope" || positions == "none"))
-            #expect(model.contextMaximum == (model.positions == nil ? 32 : 16))
-            #expect((model.finalNorm.bias != nil) == (norm == "layer_norm" && hasBias))
+            #expect((model.tokenPositions == nil) == (positions == "rope" || positions == "none"))
+            #expect(model.contextMaximum == (model.tokenPositions == nil ? 32 : 16))
+            #expect((model.linearHead?.norm.bias != nil) == (norm == "layer_norm" && hasBias))
+            #expect((model.blockSize, model.endBlock.count) == (0, 0))
             #expect(try model.forward(ids: [1, 2, 3, 95]).values.allSatisfy(\.isFinite))
         }
     }
@@ -68,8 +69,9 @@ import Testing
 
     @Test func tiesAreOneObject() throws {
         let tied = try model { $0.isFeedForwardShared = true }
-        #expect(tied.isTied && tied.head.weight === tied.embedding)
-        #expect(tied.embedding.names.map(\.name) == ["embedding_model.token_embedder.weight", "model_head.linear.weight"])
+        let table = try #require(tied.tokenTable)
+        #expect(tied.isTied && tied.linearHead?.output.weight === table)
+        #expect(table.names.map(\.name) == ["embedding_model.token_embedder.weight", "model_head.linear.weight"])
         #expect(tied.feedForwards.count == 1 && tied.attentions.count == 2)
         #expect(tied.schedule.map(\.feedForward) == [0, 0] && tied.schedule.map(\.attention) == [0, 1])
         #expect(tied.feedForwards[0].down.weight.names.count == 2)
@@ -86,8 +88,8 @@ import Testing
         let checkpoint = try TorchCheckpoint(file.bytes())
         let model = try FloatModel(stlm: checkpoint)
         #expect(model.isTied)
-        #expect(try model.embedding.values == #require(checkpoint.tensor(named: "model_head.linear.weight")).floats())
-        #expect(model.embedding.names.count == 2)
+        #expect(try model.tokenTable?.values == #require(checkpoint.tensor(named: "model_head.linear.weight")).floats())
+        #expect(model.tokenTable?.names.count == 2)
     }
 
     @Test func weightsThatShareAStorageAreOneObjectWhateverTheConfigSays() throws {

@@ -69,10 +69,10 @@ import Testing
         }
     }
 
-    /// 16-bit activations over 8- and 16-bit weights have the reference only.
+    /// 16-bit activations over 8- and 16-bit weights; more lines than 32 bits can sum.
     @Test func wideSumsEqualPlainSums() {
         var numbers = SeededNumbers(seed: 23)
-        for lines in [1, 2, 3, 7, 40, 2_048] {
+        for lines in [1, 2, 3, 7, 40, 247, 248, 249, 2_048, 16_384] {
             for isExtreme in [false, true] {
                 let x = (0..<lines * 4).map { _ in isExtreme ? Int16(32_767) : Int16(numbers.int(-32_767...32_767)) }
                 let narrow = GuardedArray(random(lines * 64, isExtreme ? -128...(-128) : -128...127, &numbers))
@@ -82,11 +82,16 @@ import Testing
                 let sums = GuardedArray(count: 16, repeating: Int64(-1))
                 let all = GuardedArray(x), half = GuardedArray(Array(x[..<(lines * 2)]))
                 rowSumsInt8Int16(narrow.pointer, lineCount: lines, all.pointer, sums.pointer)
-                #expect(sums.elements == (0..<16).map { row in
+                let expected = (0..<16).map { row in
                     (0..<lines * 4).reduce(Int64(0)) {
                         $0 + Int64(narrow.pointer[$1 / 4 * 64 + row * 4 + $1 % 4]) * Int64(x[$1])
                     }
-                })
+                }
+                #expect(sums.elements == expected)
+                if Self.hasAVX2 {
+                    stlm_sums_int8_int16_avx2(narrow.pointer, lines, all.pointer, sums.pointer)
+                    #expect(sums.elements == expected, "avx2, \(lines) lines")
+                }
                 rowSumsInt16(wide.pointer, lineCount: lines, half.pointer, sums.pointer)
                 #expect(sums.elements == (0..<16).map { row in
                     (0..<lines * 2).reduce(Int64(0)) {

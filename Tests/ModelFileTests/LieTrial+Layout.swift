@@ -10,7 +10,7 @@ extension LieTrial {
         LieTrial(bytes: .truncated, "header", says: [40, 64]) { $0.removeLast($0.count - 40) },
         LieTrial(bytes: .truncated, "region table", says: [100]) { $0.removeLast($0.count - 100) },
         LieTrial(bytes: .unknownVersion, "header", says: [2, 1]) { $0.set(UInt16(2), at: 8); $0.repairHeader() },
-        LieTrial(bytes: .unknownDraft, "header", says: [9, 1]) { $0.set(UInt16(9), at: 10); $0.repairHeader() },
+        LieTrial(bytes: .unknownDraft, "header", says: [9, 2]) { $0.set(UInt16(9), at: 10); $0.repairHeader() },
         LieTrial(bytes: .unknownFeature, "header", says: [4]) { $0.set(UInt32(4), at: 12); $0.repairHeader() },
         LieTrial(bytes: .wrongFileSize, "header", says: [12_345, Samples.rich.count]) {
             $0.set(UInt64(12_345), at: 16)
@@ -83,9 +83,9 @@ extension LieTrial {
             $0 += [UInt8](repeating: 0, count: 64)
             $0.repairHeader()
         },
-        LieTrial(bytes: .paddingNotZero, "attentions") { $0[Int($0.number(at: $0.regionField(2, 8), as: UInt64.self)) - 1] = 1 },
-        LieTrial(.wrongRecordSize, "schedule", says: [49, 24]) { $0[.schedule].append(0) },
-        LieTrial(.wrongRecordSize, "model", says: [512, 256]) { $0[.model] += $0[.model] },
+        LieTrial(bytes: .paddingNotZero, "tensors") { $0[Int($0.number(at: $0.regionField(5, 8), as: UInt64.self)) - 1] = 1 },
+        LieTrial(.wrongRecordSize, "schedule", says: [65, 32]) { $0[.schedule].append(0) },
+        LieTrial(.wrongRecordSize, "model", says: [768, 384]) { $0[.model] += $0[.model] },
         LieTrial(.wrongRecordSize, "tokenizer", says: [2_048, 1_024]) { $0[.tokenizer] += $0[.tokenizer] },
         LieTrial(.wrongRecordSize, "adjacency", says: [8_191, 8_192]) { $0[.adjacency].removeLast() },
         LieTrial(.wrongRecordSize, "names", says: [20]) { $0[.names].removeLast() },

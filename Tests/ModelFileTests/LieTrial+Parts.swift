@@ -27,7 +27,7 @@ extension LieTrial {
         attention(.indexOutOfRange, at: 4, 4_001),
         attention(.wrongActivationBits, at: 8, 4),
         attention(.indexOutOfRange, at: 12, 4_002),
-        LieTrial(.wrongShape, "attentions", says: [1, 260, 24]) { $0.set(.attentions, 1, at: 0, $0.field(.model, at: 20)) },
+        LieTrial(.wrongShape, "attentions", says: [1, 260, 24]) { $0.set(.attentions, 1, at: 0, UInt32($0.embedding)) },
         LieTrial(.wrongEncoding, "attentions", says: [1, 3]) { $0.set(.attentions, 1, at: 12, UInt32($0.normWeight)) },
         attention(.wrongActivationBits, at: 20, 32),
         attention(.countOutOfRange, at: 24, 0),
@@ -98,7 +98,16 @@ extension LieTrial {
         step(.indexOutOfRange, at: 8, 5),
         step(.indexOutOfRange, at: 12, 5),
         step(.indexOutOfRange, at: 16, 2),
-        step(.reservedNotZero, at: 20, 1, says: [1]),
+        step(.unknownCode, at: 20, 0),
+        step(.unknownCode, at: 20, 4),
+        // A model of tokens has steps in its core alone.
+        LieTrial(.stepWithoutSection, "schedule", says: [0]) { $0.set(.schedule, 0, at: 20, UInt32(1)) },
+        step(.stepWithoutSection, at: 20, 3, says: [1]),
+        step(.notAscending, at: 20, 1, says: [1]),
+        step(.reservedNotZero, at: 24, 2, says: [1]),
+        step(.valueOutOfRange, at: 24, 1),
+        step(.exponentOutOfRange, at: 28, 63),
+        step(.exponentOutOfRange, at: 28, 3),
         step(.normWithoutPart, at: 4, EvilFile.none, says: [1]),
         LieTrial(.normWithoutPart, "schedule", says: [1]) {
             $0.set(.schedule, 1, at: 0, EvilFile.none)

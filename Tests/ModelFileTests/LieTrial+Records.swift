@@ -5,19 +5,12 @@ extension EvilFile {
 
     /// The index of the first tensor of an encoding.
     func tensor(encoding: UInt32) -> Int { (0..<count(.tensors)).first { field(.tensors, $0, at: 0) == encoding }! }
-    var embedding: Int { Int(field(.model, at: 20)) }
+    var embedding: Int { Int(field(.model, at: 212)) }
     var normWeight: Int { Int(field(.norms, at: 4)) }
     func nameRecord(alias: Bool) -> Int { (0..<count(.names)).first { (field(.names, $0, at: 12) == 0x8000_0000) == alias }! }
 }
 
 extension LieTrial {
-    /// A u32 of the model record.
-    private static func model(
-        _ lie: Lie, at offset: Int, _ value: UInt32, says: [Int]? = nil, in sample: [UInt8] = Samples.rich
-    ) -> LieTrial {
-        LieTrial(lie, "model", says: says ?? [Int(value)], in: sample) { $0.set(.model, at: offset, value) }
-    }
-
     private static func tensor(
         _ lie: Lie, encoding: UInt32, at offset: Int, _ value: UInt32, says: [Int]? = nil
     ) -> LieTrial {
@@ -26,68 +19,8 @@ extension LieTrial {
 
     private static func minus(_ value: Int32) -> UInt32 { UInt32(bitPattern: value) }
 
-    /// stlm-1, sections 3, 6 and 7.
+    /// stlm-1, sections 6 and 7.
     static let records: [LieTrial] = [
-        model(.countOutOfRange, at: 0, 1),
-        model(.countOutOfRange, at: 0, 65_537),
-        model(.wrongShape, at: 0, 9, says: [8, 9]),
-        model(.countOutOfRange, at: 4, 0),
-        model(.countOutOfRange, at: 4, 1_048_577),
-        model(.wrongShape, at: 4, 261, says: [260, 261]),
-        model(.countOutOfRange, at: 8, 0),
-        model(.countOutOfRange, at: 8, 17),
-        model(.countOutOfRange, at: 12, 0),
-        model(.countOutOfRange, at: 12, 65_537),
-        model(.countOutOfRange, at: 16, 4_097),
-        model(.indexOutOfRange, at: 20, 4_000),
-        LieTrial(.wrongEncoding, "model", says: [3]) { $0.set(.model, at: 20, UInt32($0.normWeight)) },
-        model(.indexOutOfRange, at: 24, 4_001, in: Samples.plain),
-        LieTrial(.wrongShape, "model", says: [8, 7], in: Samples.plain) {
-            $0.set(.model, at: 8, UInt32(7))
-            $0.set(.model, at: 12, UInt32(7))
-        },
-        model(.indexOutOfRange, at: 28, 5),
-        model(.indexOutOfRange, at: 32, 4_002),
-        LieTrial(.wrongEncoding, "model", says: [1]) { $0.set(.model, at: 36, UInt32($0.embedding)) },
-        LieTrial(.wrongShape, "model", says: [8, 260]) { $0.set(.model, at: 36, UInt32($0.normWeight)) },
-        model(.wrongActivationBits, at: 40, 9),
-        model(.wrongActivationBits, at: 40, 0),
-        model(.exponentOutOfRange, at: 44, 63),
-        model(.exponentOutOfRange, at: 44, minus(-33), says: [-33]),
-        model(.exponentOutOfRange, at: 48, 63),
-        model(.exponentOutOfRange, at: 48, minus(.min), says: [Int(Int32.min)]),
-        model(.reservedNotZero, at: 52, 3, says: []),
-        model(.indexOutOfRange, at: 56, 260),
-        model(.indexOutOfRange, at: 60, 261),
-        model(.countOutOfRange, at: 64, 5, says: [5, 4]),
-        LieTrial(.indexOutOfRange, "model", says: [262, 260]) {
-            $0.set(.model, at: 64, UInt32(1))
-            $0.set(.model, at: 68, UInt32(262))
-        },
-        model(.indexOutOfRange, at: 80, 3),
-        model(.valueOutOfRange, at: 84, 6_553_601),
-        model(.valueOutOfRange, at: 92, 0),
-        model(.valueOutOfRange, at: 92, 65_537),
-        model(.valueOutOfRange, at: 96, 65_537),
-        model(.valueOutOfRange, at: 100, 6_553),
-        model(.valueOutOfRange, at: 100, 6_553_601),
-        model(.valueOutOfRange, at: 104, 65_537),
-        model(.countOutOfRange, at: 108, 5, says: [5, 4]),
-        LieTrial(.countOutOfRange, "model", says: [257, 256]) {
-            $0.set(.model, at: 108, UInt32(1))
-            $0.set(.model, at: 116, UInt32(257))
-        },
-        LieTrial(.countOutOfRange, "model", says: [0]) { $0.set(.model, at: 108, UInt32(1)) },
-        LieTrial(.textOutOfRange, "model", says: [1_000_000]) {
-            $0.set(.model, at: 108, UInt32(1))
-            $0.set(.model, at: 112, UInt32(1_000_000))
-            $0.set(.model, at: 116, UInt32(1))
-        },
-        model(.reservedNotZero, at: 140, 1, says: []),
-        model(.textOutOfRange, at: 144, .max, says: [Int(UInt32.max)]),
-        model(.textOutOfRange, at: 148, .max, says: []),
-        model(.reservedNotZero, at: 252, 1, says: []),
-
         tensor(.unknownCode, encoding: 1, at: 0, 0),
         tensor(.unknownCode, encoding: 1, at: 0, 6),
         tensor(.wrongTensorSize, encoding: 1, at: 0, 2, says: []),

@@ -14,8 +14,9 @@ final class ModelRun {
     struct Result: Equatable {
         var logits: [[Int32]] = []
         var costs: [Int64] = []
-        var drawn: [UInt32] = []
-        var pieces: [UInt16] = []
+        var drawn: [[UInt32]] = []
+        var likeliest: [UInt32] = []
+        var pieces: [UInt32] = []
         /// Nothing below the arena was written.
         var isSlackIntact = true
     }
@@ -40,30 +41,63 @@ final class ModelRun {
             var session = try Session(model, plan, kernels: kernels, arena: arena.bytes)
             var random = SplitMix64(seed: 3)
             var recent = session.recentTokens()
-            let known = tokens.map { $0 % UInt32(model.vocabularySize) }
-            var start = 0
-            let count = min(known.count, options.contextTokenCount!)
+            let inputs = model.numbers(tokens, model.inputSize, below: model.inputLimit)
+            var start = 0, lastRow = 0
+            let count = min(tokens.count, options.contextTokenCount!)
             while start < count {
                 let end = min(count, start + batch)
-                try known[start..<end].withUnsafeBufferPointer { try session.feed($0) }
-                known[start..<end].forEach { recent.append($0) }
+                let part = Array(inputs[start * model.inputSize..<end * model.inputSize])
+                try part.withUnsafeBufferPointer { try session.feed($0) }
+                for number in part where Int(number) < min(model.logitCount, model.writesBlocks ? 256 : .max) { recent.append(number) }
+                lastRow = model.record.isCausal ? end - start - 1 : end - 1
                 start = end
             }
-            let logits = session.computeLogits()
-            result.logits.append(Array(UnsafeBufferPointer(start: logits, count: model.vocabularySize)))
-            result.costs = [0, UInt32(model.vocabularySize - 1)].map { session.cost(logits, of: $0) }
-            for _ in 0..<2 { result.drawn.append(session.sample(logits, options.sampling, random: &random, recent: recent)) }
+            session.finish(row: lastRow, options.sampling, &random, &recent, &result)
             if session.position == plan.contextTokenCount { try session.slide() }
             if let tokenizer = model.tokenizer {
                 try "he hel \u{1F600} abc".utf8.withContiguousStorageIfAvailable { text in
-                    var encoder = TextEncoder(tokenizer, text: text, scratch: session.encoderScratch)
+                    var encoder = TextEncoder(tokenizer, blockSize: model.blockSize, text: text, scratch: session.encoderScratch)
                     while case let count = try encoder.next(), count > 0 {
-                        result.pieces += UnsafeBufferPointer(start: encoder.tokens, count: count)
+                        var symbols = [UInt32](repeating: 0, count: model.blockSize)
+                        for k in 0..<count {
+                            if tokenizer.givesTokens { result.pieces.append(UInt32(encoder.tokens[k])) }
+                            if model.blockSize > 0 { encoder.writeBlock(k, into: &symbols) }
+                            result.pieces += symbols
+                        }
                     }
                 }
             }
         }
         result.isSlackIntact = arena.isSlackIntact
         return result
+    }
+}
+
+extension Model {
+    /// For each of some tokens so many numbers below a limit.
+    fileprivate func numbers(_ tokens: [UInt32], _ size: Int, below limit: Int) -> [UInt32] {
+        tokens.flatMap { token in (0..<UInt32(size)).map { (token + 97 * $0) % UInt32(limit) } }
+    }
+}
+
+extension Session {
+    /// Everything that can be asked for after the last position, which is `row` of the last `feed`.
+    fileprivate mutating func finish(
+        row: Int, _ sampling: SamplingSettings, _ random: inout SplitMix64, _ recent: inout RecentTokens, _ result: inout ModelRun.Result
+    ) {
+        let size = model.outputSize, count = size * model.logitCount
+        let targets = model.numbers([5, 160] + [UInt32(model.logitCount - 1)], size, below: model.logitCount)
+        targets.withUnsafeBufferPointer { targets in
+            for k in 0..<3 {
+                let target = targets.baseAddress! + k * size
+                let logits = model.writesBlocks ? computeBlockLogits(row: row, of: target) : computeLogits()
+                result.logits.append(Array(UnsafeBufferPointer(start: logits, count: count)))
+                result.costs.append(cost(row: row, of: target))
+            }
+        }
+        if model.writesBlocks { result.likeliest = Array(UnsafeBufferPointer(start: likeliestBlock(row: row), count: size)) }
+        for _ in 0..<2 {
+            result.drawn.append(Array(UnsafeBufferPointer(start: draw(sampling, random: &random, recent: &recent), count: size)))
+        }
     }
 }

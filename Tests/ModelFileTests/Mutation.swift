@@ -15,7 +15,7 @@ struct Mutation {
     mutating func legal(_ file: inout EvilFile) {
         for _ in 0..<numbers.int(1...8) {
             switch numbers.int(0...9) {
-            case 0: file.set(.model, at: numbers.pick([44, 48]), fractionBits())
+            case 0: streams(&file)
             case 1, 2: exponent(&file, numbers.int(0...file.count(.tensors) - 1))
             case 3: if file.has(.norms) { norm(&file, numbers.int(0...file.count(.norms) - 1)) }
             case 4: attention(&file, numbers.int(0...file.count(.attentions) - 1))
@@ -24,6 +24,36 @@ struct Mutation {
             default: content(&file, numbers.int(0...file.count(.tensors) - 1))
             }
         }
+    }
+
+    /// Fraction bits of the logits and of all streams, which still follow one another: stlm-1, section 4.
+    private mutating func streams(_ file: inout EvilFile) {
+        let residual = fractionBits()
+        file.set(.model, at: 24, residual)
+        file.set(.model, at: 288, fractionBits())
+        let steps = 0..<file.count(.schedule)
+        func replaces(_ step: Int) -> Bool { file.field(.schedule, step, at: 24) == 1 }
+        let last = steps.last { file.field(.schedule, $0, at: 20) == 1 && replaces($0) } ?? -1
+        var bits = last < 0 ? residual : fractionBits()
+        file.set(.model, at: 220, bits)
+        var isHead = false
+        for step in steps {
+            let section = file.field(.schedule, step, at: 20)
+            if section == 1, replaces(step) { bits = step == last ? residual : fractionBits() }
+            if section == 2 { bits = residual }
+            if section == 3 {
+                if !isHead || replaces(step) { bits = fractionBits() }
+                // The head's start, which its first step keeps unless it replaces.
+                if !isHead { file.set(.model, at: 268, replaces(step) ? fractionBits() : bits) }
+                isHead = true
+            }
+            file.set(.schedule, step, at: 28, bits)
+        }
+    }
+
+    /// Any symbols that end a text.
+    private mutating func endBlock(_ file: inout EvilFile) {
+        for slot in 0..<Int(file.field(.model, at: 20)) { file.set(.model, at: 144 + 2 * slot, UInt16(numbers.pick([0, 97, 256, 257]))) }
     }
 
     private mutating func exponent(_ file: inout EvilFile, _ tensor: Int) {
@@ -53,7 +83,7 @@ struct Mutation {
         file.set(.attentions, index, at: 44, numbers.pick([1 << 30, UInt32(1 << 31 - 1), UInt32(numbers.int(1 << 30...1 << 31 - 1))]))
         file.set(.attentions, index, at: 48, Int32(numbers.pick([0, 64, numbers.int(0...64)])))
         if numbers.int(0...2) == 0 { file.set(.attentions, index, at: numbers.pick([8, 20]), UInt32(16)) }
-        if numbers.int(0...3) == 0 { file.set(.model, at: 52, UInt32(numbers.int(0...1))) }
+        if numbers.int(0...3) == 0 { file.set(.model, at: 28, UInt32(numbers.int(0...1))) }
     }
 
     private mutating func feedForward(_ file: inout EvilFile, _ index: Int) {
@@ -62,12 +92,13 @@ struct Mutation {
     }
 
     private mutating func settings(_ file: inout EvilFile) {
-        file.set(.model, at: 84, numbers.pick([0, 1, 65_536, UInt32(6_553_600)]))
-        file.set(.model, at: 88, numbers.pick([0, 1, 5, UInt32.max]))
-        file.set(.model, at: 92, numbers.pick([1, 60_000, UInt32(65_536)]))
-        file.set(.model, at: 96, numbers.pick([0, 1, UInt32(65_536)]))
-        file.set(.model, at: 100, numbers.pick([6_554, 65_536, UInt32(6_553_600)]))
-        file.set(.model, at: 104, numbers.pick([0, 1, 64, UInt32(65_536)]))
+        file.set(.model, at: 60, numbers.pick([0, 1, 65_536, UInt32(6_553_600)]))
+        file.set(.model, at: 64, numbers.pick([0, 1, 5, UInt32.max]))
+        file.set(.model, at: 68, numbers.pick([1, 60_000, UInt32(65_536)]))
+        file.set(.model, at: 72, numbers.pick([0, 1, UInt32(65_536)]))
+        file.set(.model, at: 76, numbers.pick([6_554, 65_536, UInt32(6_553_600)]))
+        file.set(.model, at: 80, numbers.pick([0, 1, 64, UInt32(65_536)]))
+        endBlock(&file)
     }
 
     /// The bytes of a tensor, all ends or all chance. Breakpoints stay ascending.

@@ -5,13 +5,17 @@ import TestSupport
 
 /// A sample by name.
 enum Sample: CaseIterable, Sendable {
-    case plain, rich, characters
+    case plain, rich, characters, slots, decoder, pooled, written
 
     var bytes: [UInt8] {
         switch self {
         case .plain: Samples.plain
         case .rich: Samples.rich
         case .characters: Samples.characters
+        case .slots: Samples.slots
+        case .decoder: Samples.decoder
+        case .pooled: Samples.pooled
+        case .written: Samples.written
         }
     }
 }
@@ -39,8 +43,36 @@ enum Samples {
             ($0.hiddenSize, $0.feedForwardSize, $0.headCount, $0.kvHeadCount) = (8, 12, 2, 1)
             ($0.vocabularySize, $0.contextSize) = (tokenizer.vocabularySize, 8)
         }
-        return try! PackedModel(checkpoint: model.bytes(version: 0), tokenizer: tokenizer.bytes(), width: .int8).bytes
+        return try! PackedModel(checkpoint: model.bytes(version: 0), tokenizers: [tokenizer.bytes()], width: .int8).bytes
     }()
+
+    /// Blocks of 4 bytes in and out at once, no tokenizer.
+    static let slots = pack(embedder: "byte_level", head: "byte_level") { $0.tokenizerType = "gpt2" }
+
+    /// Blocks in, and out byte by byte; words.
+    static let decoder = pack(embedder: "byte_level", head: "byte_decoder") { ($0.decoder.feedForwardType, $0.headNorm) = ("generic", "layer_norm") }
+
+    /// Blocks in, tokens out.
+    static let pooled = pack(tokenizer: Data("104 101\n256 108\n".utf8), embedder: "byte_level", head: "generic") { $0.vocabularySize = 260 }
+
+    /// Tokens in, blocks out.
+    static let written = pack(tokenizer: Data("104 101\n256 108\n".utf8), embedder: "generic", head: "byte_level") { $0.vocabularySize = 260 }
+
+    /// Two positions, fewer than a block has slots.
+    static let short = pack(embedder: "byte_level", head: "byte_level") { $0.contextSize = 1 }
+
+    /// Models with blocks, of every kind of part and width.
+    static let blocks: [[UInt8]] = [slots, decoder, pooled, written, short] + [
+        pack(width: .int16, embedder: "byte_level", head: "byte_level") { ($0.positions, $0.isCausal, $0.blockSize) = ("none", false, 3) },
+        pack(width: .int16, embedder: "byte_level", head: "byte_decoder") {
+            ($0.hasHeadBias, $0.headNorm, $0.decoder.isTied, $0.decoder.isFeedForwardShared) = (true, "layer_norm", false, true)
+        },
+        pack(embedder: "generic", head: "byte_decoder") {
+            ($0.positions, $0.headNorm, $0.isFeedForwardShared, $0.decoder.layerCount) = ("learned", "none", true, 1)
+            ($0.decoder.feedForwardType, $0.decoder.activation, $0.vocabularySize) = ("generic", "learned", 40)
+        },
+        pack(embedder: "byte_level", head: "generic") { ($0.blockSize, $0.hasHeadBias, $0.headNorm, $0.vocabularySize) = (1, true, "none", 40) },
+    ]
 
     /// Every norm, position, activation, width and kind of attention, without tokenizers.
     static let variants: [[UInt8]] = {
@@ -66,6 +98,19 @@ enum Samples {
         return files
     }()
 
+    /// Blocks of 4 slots 8 wide; a decoder 20 wide, a core 12 wide.
+    private static func pack(
+        tokenizer: Data? = nil, width: WeightWidth = .int8, embedder: String, head: String, _ change: (inout SyntheticSTLM) -> Void = { _ in }
+    ) -> [UInt8] {
+        let model = SyntheticSTLM(embedder: embedder, head: head) {
+            ($0.hiddenSize, $0.headCount, $0.groupSize, $0.feedForwardSize) = (12, 2, 1, 16)
+            ($0.contextSize, $0.hasOptimizer, $0.blockSize, $0.byteSize) = (8, false, 4, 8)
+            ($0.decoder.width, $0.decoder.headCount, $0.decoder.feedForwardSize) = (20, 2, 12)
+            change(&$0)
+        }
+        return try! PackedModel(checkpoint: model.checkpointBytes(), tokenizers: tokenizer.map { [$0] } ?? [], width: width).bytes
+    }
+
     private static func pack(
         tokenizer: Data? = nil, width: WeightWidth = .int8, _ change: (inout SyntheticSTLM) -> Void
     ) -> [UInt8] {
@@ -74,7 +119,7 @@ enum Samples {
             ($0.contextSize, $0.hasOptimizer) = (8, false)
             change(&$0)
         }
-        return try! PackedModel(checkpoint: model.checkpointBytes(), tokenizer: tokenizer, width: width).bytes
+        return try! PackedModel(checkpoint: model.checkpointBytes(), tokenizers: tokenizer.map { [$0] } ?? [], width: width).bytes
     }
 }
 

@@ -18,7 +18,7 @@ public final class OpenedModelFile: @unchecked Sendable {
         model = Model(file)
     }
 
-    public var logitUnit: Double { exp2(-Double(model.record.logitFractionBits)) }
+    public var logitUnit: Double { exp2(-Double(model.record.head.logitFractionBits)) }
 
     /// A session's options with room for the logits of every row of a batch.
     public func options(
@@ -52,33 +52,58 @@ public final class OpenedModelFile: @unchecked Sendable {
 
     /// Logits of every position, fed in batches of the session's size: (positions, vocabulary) in units of `logitUnit`.
     public func logits(_ ids: [Int], _ options: SessionOptions? = nil, poison: UInt8 = 0xA5) throws -> [[Int32]] {
+        try logits(inputs: ids.map { [$0] }, options, poison: poison)
+    }
+
+    /// The same for inputs of any kind: (positions, vocabulary), or (positions * blockSize, 258).
+    /// - Parameters:
+    ///   - inputs: for each position an id or the symbols of a block.
+    ///   - targets: for each position its block, as `FloatModel.forward` takes them.
+    public func logits(
+        inputs: [[Int]], targets: [[Int]]? = nil, _ options: SessionOptions? = nil, poison: UInt8 = 0xA5
+    ) throws -> [[Int32]] {
         // A model that is not causal reads its whole sequence as one batch.
-        let batch = model.record.isCausal ? 16 : ids.count
-        let options = options ?? self.options(context: ids.count, batch: batch)
-        return try withSession(options, poison: poison) { try $0.allLogits(ids) }
+        let batch = model.record.isCausal ? 16 : inputs.count
+        let options = options ?? self.options(context: inputs.count, batch: batch)
+        return try withSession(options, poison: poison) { try $0.allLogits(inputs: inputs, targets: targets) }
     }
 }
 
 extension Session {
     /// Feeds `ids` in batches of the plan's size and returns the logits of each.
-    public mutating func allLogits(_ ids: [Int]) throws -> [[Int32]] {
-        let tokens = ids.map { UInt32($0) }, size = model.vocabularySize
+    public mutating func allLogits(_ ids: [Int]) throws -> [[Int32]] { try allLogits(inputs: ids.map { [$0] }) }
+
+    /// Feeds inputs of any kind. A byte decoder at position s sees block s + 1 of the targets, or of the inputs where blocks go in and
+    /// there are no targets; where there is no such block, its own likeliest symbols.
+    public mutating func allLogits(inputs: [[Int]], targets: [[Int]]? = nil) throws -> [[Int32]] {
+        let next = (targets ?? (model.takesBlocks ? inputs : [])).dropFirst(), size = model.logitCount
         var rows: [[Int32]] = []
-        for start in stride(from: 0, to: tokens.count, by: plan.logitRowCount) {
-            let part = Array(tokens[start..<min(start + plan.logitRowCount, tokens.count)])
-            try feed(part)
-            let logits = computeLogits(rowCount: part.count)
-            for row in part.indices { rows.append(Array(UnsafeBufferPointer(start: logits + row * size, count: size))) }
+        for start in stride(from: 0, to: inputs.count, by: plan.logitRowCount) {
+            let part = inputs[start..<min(start + plan.logitRowCount, inputs.count)]
+            try feed(part.joined().map { UInt32($0) })
+            if !model.writesBlocks {
+                let logits = computeLogits(rowCount: part.count)
+                for row in 0..<part.count { rows.append(Array(UnsafeBufferPointer(start: logits + row * size, count: size))) }
+                continue
+            }
+            for row in 0..<part.count {
+                let position = next.startIndex + start + row
+                let logits = position < next.endIndex
+                    ? next[position].map { UInt32($0) }.withUnsafeBufferPointer { computeBlockLogits(row: row, of: $0.baseAddress!) }
+                    : computeBlockLogits(row: row, of: likeliestBlock(row: row))
+                for slot in 0..<model.blockSize { rows.append(Array(UnsafeBufferPointer(start: logits + slot * size, count: size))) }
+            }
         }
         return rows
     }
 
-    public mutating func feed(_ tokens: [UInt32]) throws {
-        try tokens.withUnsafeBufferPointer { try feed($0) }
+    /// One id a position, or the symbols of whole blocks.
+    public mutating func feed(_ numbers: [UInt32]) throws {
+        try numbers.withUnsafeBufferPointer { try feed($0) }
     }
 
-    /// The logits of the last position.
+    /// The logits of the last position of a model that gives tokens.
     public mutating func lastLogits() -> [Int32] {
-        Array(UnsafeBufferPointer(start: computeLogits(), count: model.vocabularySize))
+        Array(UnsafeBufferPointer(start: computeLogits(), count: model.logitCount))
     }
 }

@@ -4,6 +4,13 @@ import Foundation
 import Packing
 import TestSupport
 
+extension PackedModel {
+    /// With one tokenizer file or none.
+    public init(checkpoint: Data, tokenizer: Data?, width: WeightWidth) throws {
+        try self.init(checkpoint: checkpoint, tokenizers: tokenizer.map { [$0] } ?? [], width: width)
+    }
+}
+
 extension SyntheticSTLM {
     public func floatModel() throws -> FloatModel { try FloatModel(stlm: TorchCheckpoint(checkpointBytes())) }
 
@@ -29,6 +36,22 @@ public enum SyntheticTokenizer {
     public static let merges = Data("116 104\n104 101\n256 101\n32 258\n".utf8)
     /// Ids of the vocabulary that belongs to `merges`.
     public static let mergesVocabularySize = 262
+
+    /// GPT-2's vocab.json and merges.txt with the same merges; the last id ends a text.
+    public static let gpt2: (vocabulary: Data, merges: Data) = {
+        // Printable bytes of Latin-1 are themselves, the others the characters from 256 on.
+        var characters: [Character] = [], next: UInt32 = 256
+        for byte in UInt32(0)..<256 {
+            let isItself = (33...126).contains(byte) || (161...172).contains(byte) || (174...255).contains(byte)
+            characters.append(Character(UnicodeScalar(isItself ? byte : next)!))
+            if !isItself { next += 1 }
+        }
+        let pieces = characters.map(String.init) + ["th", "he", "the", "\u{120}the", "<|endoftext|>"]
+        let entries = Dictionary(uniqueKeysWithValues: zip(pieces, 0...))
+        let vocabulary = try! JSONSerialization.data(withJSONObject: entries, options: [.sortedKeys])
+        return (vocabulary, Data("#version: 0.2\nt h\nh e\nth e\n\u{120} the\n".utf8))
+    }()
+    public static let gpt2VocabularySize = 261
 
     /// Pieces from id 259 on: characters first, then what they merge to, the later the better.
     public static let pieces = [" ", "a", "b", "e", "h", "t", "é", "th", "the", " the", "ab", " a"]

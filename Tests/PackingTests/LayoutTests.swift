@@ -34,8 +34,8 @@ import Testing
             func readNorm(_ index: UInt32) {
                 if index != Layout.none { read(file.norm(Int(index)).weight); read(file.norm(Int(index)).bias) }
             }
-            read(model.embeddingTensor)
-            read(model.positionTensor)
+            read(model.embedder.table)
+            read(model.embedder.positionTensor)
             for index in 0..<file.stepCount {
                 let step = file.step(index), attention = file.attention(Int(step.attention))
                 readNorm(step.attentionNorm)
@@ -49,8 +49,8 @@ import Testing
                 read(part.activationTensor)
                 read(part.down)
             }
-            readNorm(model.finalNorm)
-            read(model.head)
+            readNorm(model.head.inputNorm)
+            read(model.head.output)
             #expect(order == (0..<UInt32(file.tensorCount)).map { $0 })
         }
     }

@@ -20,8 +20,8 @@ import Testing
         #expect(weightsByteCount(free) - weightsByteCount(tied) == table)
         #expect(free.file.tensorCount == tied.file.tensorCount + 1)
         #expect(free.file.regionCount == tied.file.regionCount + 1)
-        #expect(tied.model.record.head.tensor == tied.model.record.embeddingTensor)
-        #expect(free.model.record.head.tensor != free.model.record.embeddingTensor)
+        #expect(tied.model.record.head.output.tensor == tied.model.record.embedder.table)
+        #expect(free.model.record.head.output.tensor != free.model.record.embedder.table)
         // The tables of both are equally long but for one tensor record and one region record.
         #expect(unpadded(free) - unpadded(tied) == table + 32 + 32)
     }
@@ -84,7 +84,7 @@ import Testing
         let place = file.storages.firstIndex { $0.key == file.tensors[head].storageKey }!
         file.storages[place].content = content
         let packed = try OpenedModelFile(PackedModel(checkpoint: file.bytes(), tokenizer: nil, width: .int8).bytes)
-        #expect(packed.model.record.head.tensor == packed.model.record.embeddingTensor)
+        #expect(packed.model.record.head.output.tensor == packed.model.record.embedder.table)
         #expect(packed.file.tensorCount == (try SyntheticSTLM().packed(.int8).file.tensorCount))
     }
 

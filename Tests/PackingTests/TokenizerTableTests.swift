@@ -1,3 +1,4 @@
+import Checkpoints
 import Foundation
 import ModelFile
 import PackedSupport
@@ -76,6 +77,37 @@ import Tokenizers
         let packed = try SyntheticSTLM { $0.vocabularySize = 258 }.packed(.int8, tokenizer: Data())
         #expect(packed.file.tokenizer.pieceCount == 258 && packed.file.recordCount(.merges) == 0)
         #expect(try encode(packed, "ab") == [97, 98])
+    }
+
+    /// Bytes from the last to the first, then what merges make, then a special token of one byte.
+    private static let byteLevel = ByteLevelTokenizer(
+        pieces: (0..<256).reversed().map { [UInt8($0)] } + ["he", " t", " the", "x"].map { Array($0.utf8) },
+        merges: [(255 - 104, 255 - 101, 256), (255 - 32, 255 - 116, 257), (257, 256, 258)], isPreSplit: true, specialIds: [259])
+
+    @Test func byteLevelPiecesKeepTheirIds() throws {
+        let tables = try TokenizerTables(Self.byteLevel, vocabularySize: 260)
+        #expect(tables.record.kind == 1 && tables.record.preSplit == 1 && tables.record.flags == 0)
+        #expect(tables.record.pieceCount == 260 && tables.record.longestPiece == 4)
+        // The special token is no byte, though its piece is one.
+        for byte in 0..<256 { #expect(tables.record.byteTokens[byte] == UInt16(255 - byte)) }
+        let regions = tables.regions
+        #expect(regions.map(\.kind) == [.tokenizer, .pieceOffsets, .pieceBytes, .merges, .adjacency])
+        #expect(regions.map(\.bytes.count) == [1024, 4 * 261, 256 + 2 + 2 + 4 + 1, 8 * 3, 8_192])
+        #expect(tables.merges.map { [$0.left, $0.right, $0.result, $0.rank] } == [[151, 154, 256, 0], [223, 139, 257, 1], [257, 256, 258, 2]])
+        var free = Self.byteLevel
+        free.isPreSplit = false
+        #expect(try TokenizerTables(.byteLevel(free), vocabularySize: 260).record.preSplit == 0)
+        for size in [259, 261] {
+            #expect(throws: PackError.self) { try TokenizerTables(Self.byteLevel, vocabularySize: size) }
+        }
+        free.pieces[259] = [UInt8](repeating: 97, count: 4_097)
+        #expect(throws: PackError.self) { try TokenizerTables(free, vocabularySize: 260) }
+    }
+
+    @Test func wordsAreOneRecord() {
+        let regions = TokenizerTables.words.regions
+        #expect(regions.map(\.kind) == [.tokenizer])
+        #expect(regions[0].bytes == [3] + [UInt8](repeating: 0, count: 1023))
     }
 
     /// The sentence of a pairing that is refused.

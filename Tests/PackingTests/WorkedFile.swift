@@ -85,19 +85,35 @@ struct WorkedFile {
         "\(name) (\(index(linear.tensor)), \(index(linear.bias)), \(linear.activationBits))"
     }
 
+    private func embedder(_ part: EmbedderRecord) -> String {
+        "At 0x\(hex(208)) the embedder: kind \(part.kind), table \(part.table), position_tensor \(index(part.positionTensor)), "
+            + "fraction_bits \(part.fractionBits)."
+    }
+
+    private func head(_ part: HeadRecord) -> String {
+        "At 0x\(hex(240)) the head: kind \(part.kind), input_norm \(index(part.inputNorm)), " + linear("projection", part.projection)
+            + ", byte_table \(index(part.byteTable)), position_tensor \(index(part.positionTensor)), fraction_bits \(part.fractionBits), "
+            + "output_norm \(index(part.outputNorm)), " + linear("output", part.output)
+            + ", logit_fraction_bits \(part.logitFractionBits)."
+    }
+
+    /// The place of a byte of the model record in the file.
+    private func hex(_ offset: Int) -> String { String(Int(file.region(0).offset) + offset, radix: 16) }
+
     private func notes(_ kind: RegionKind, _ number: Int) -> String {
         let model = file.model
         switch kind {
         case .model:
             return "hidden_size \(model.hiddenSize), vocabulary_size \(model.vocabularySize), context_default \(model.contextDefault), "
-                + "context_maximum \(model.contextMaximum), embedding_tensor \(model.embeddingTensor), final_norm \(index(model.finalNorm)), "
-                + linear("head", model.head) + ", residual_fraction_bits \(model.residualFractionBits), "
-                + "logit_fraction_bits \(model.logitFractionBits), temperature \(model.temperature), top_k \(model.topK), "
-                + "repeat_window \(model.repeatWindow), \(model.parameterCount) parameters, \(model.uniqueParameterCount) unique."
+                + "context_maximum \(model.contextMaximum), kv_slot_count \(model.kvSlotCount), block_size \(model.blockSize), "
+                + "residual_fraction_bits \(model.residualFractionBits), temperature \(model.temperature), top_k \(model.topK), "
+                + "repeat_window \(model.repeatWindow), \(model.parameterCount) parameters, \(model.uniqueParameterCount) unique. "
+                + embedder(model.embedder) + " " + head(model.head)
         case .schedule:
             let step = file.step(0)
             return "One step: attention \(index(step.attention)), feed_forward \(index(step.feedForward)), attention_norm "
-                + "\(index(step.attentionNorm)), feed_forward_norm \(index(step.feedForwardNorm)), kv_slot \(index(step.kvSlot))."
+                + "\(index(step.attentionNorm)), feed_forward_norm \(index(step.feedForwardNorm)), kv_slot \(index(step.kvSlot)), "
+                + "section \(step.section), flags \(step.flags), fraction_bits \(step.fractionBits)."
         case .attentions:
             let part = file.attention(0)
             return linear("qkv", part.qkv) + ", " + linear("output", part.output) + ", head_count \(part.headCount), kv_head_count "

@@ -41,7 +41,7 @@ import Testing
     }
 
     @Test func everySettingDrawsWhatTheDocumentSays() throws {
-        let fractionBits = Int(Self.model.model.record.logitFractionBits)
+        let fractionBits = Int(Self.model.model.record.head.logitFractionBits)
         for (number, settings) in Self.settings.enumerated() {
             try withSession(settings) { session in
                 var random = SplitMix64(seed: UInt64(number))

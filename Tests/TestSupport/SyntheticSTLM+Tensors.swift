@@ -10,54 +10,67 @@ extension SyntheticSTLM {
 
     /// All tensors in the order of the original's state dict.
     func tensors() -> [Tensor] {
-        var list: [Tensor] = []
-        func add(_ name: String, _ shape: [Int], sharing storage: String? = nil) {
-            list.append(Tensor(name: name, shape: shape, storage: storage ?? name))
-        }
-        func add(linear name: String, _ outputs: Int, _ inputs: Int, hasBias: Bool, sharing storage: String? = nil) {
-            add(name + ".weight", [outputs, inputs], sharing: storage.map { $0 + ".weight" })
-            if hasBias { add(name + ".bias", [outputs], sharing: storage.map { $0 + ".bias" }) }
-        }
-        func add(norm name: String, _ kind: String, hasBias: Bool) {
-            if kind != "none" { add(name + ".weight", [hiddenSize]) }
-            if kind == "layer_norm" && hasBias { add(name + ".bias", [hiddenSize]) }
-        }
+        var list = TensorList()
         let table = "embedding_model.token_embedder.weight"
-        add(table, [vocabularySize, hiddenSize])
-        if positions == "learned" { add("embedding_model.positional_encodings.pe.weight", [contextSize, hiddenSize]) }
-        if positions == "sincos" { add("embedding_model.positional_encodings.pe", [1, contextSize, hiddenSize]) }
-        for layer in 0..<layerCount {
-            let prefix = "core_model.transformer.h.\(layer)."
-            let shared = "core_model.transformer.h.\(isFeedForwardShared ? 0 : layer).ffn."
-            let kvSize = hiddenSize / groupSize
-            add(norm: prefix + "attn_norm", attentionNorm, hasBias: hasAttentionBias)
-            add(linear: prefix + "attn.c_attn", hiddenSize + 2 * kvSize, hiddenSize, hasBias: hasAttentionBias)
-            add(linear: prefix + "attn.c_proj", hiddenSize, hiddenSize, hasBias: hasAttentionBias)
-            add(norm: prefix + "ffn_norm", feedForwardNorm, hasBias: hasFeedForwardBias)
-            func addFeedForward(_ name: String, _ outputs: Int, _ inputs: Int) {
-                add(linear: prefix + "ffn." + name, outputs, inputs, hasBias: hasFeedForwardBias, sharing: shared + name)
+        if takesBlocks {
+            list.add("embedding_model.pos_encoder.pe.weight", [blockSize, byteSize])
+            list.add("embedding_model.byte_token_embedder.weight", [258, byteSize])
+            let E = byteSize, sizes = [(E, 4 * E, 2 * E), (2 * E, 8 * E, 2 * E), (2 * E, 8 * E, 2 * E), (2 * E, 8 * E, hiddenSize)]
+            for (layer, size) in sizes.enumerated() {
+                list.add(byteBlock: "embedding_model.transformer.\(layer).", size.0, size.1, size.2)
             }
-            addFeedForward("linear_1", feedForwardSize, hiddenSize)
-            if feedForwardType == "generic" && activation.lowercased() == "learned" {
-                let global = "core_model.transformer.h.0.ffn.activation."
-                add(linear: prefix + "ffn.activation.fc1", 10, 1, hasBias: true, sharing: global + "fc1")
-                add(linear: prefix + "ffn.activation.fc2", 1, 10, hasBias: true, sharing: global + "fc2")
-            }
-            addFeedForward("linear_2", hiddenSize, feedForwardSize)
-            if feedForwardType == "swiglu" { addFeedForward("linear_3", feedForwardSize, hiddenSize) }
+        } else {
+            list.add(table, [vocabularySize, hiddenSize])
+            if positions == "learned" { list.add("embedding_model.positional_encodings.pe.weight", [contextSize, hiddenSize]) }
+            if positions == "sincos" { list.add("embedding_model.positional_encodings.pe", [1, contextSize, hiddenSize]) }
         }
-        add(norm: "model_head.layer_norm", headNorm, hasBias: hasHeadBias)
-        add("model_head.linear.weight", [vocabularySize, hiddenSize], sharing: isTied ? table : nil)
-        if hasHeadBias { add("model_head.linear.bias", [vocabularySize]) }
-        return list
+        list.add(blocks: "core_model.", coreBlocks)
+        switch head {
+        case "byte_level":
+            list.add("model_head.projection.weight", [blockSize * byteSize, hiddenSize])
+            list.add("model_head.pos_encoder.pe.weight", [blockSize, byteSize])
+            for layer in 0..<7 { list.add(byteBlock: "model_head.transformer.\(layer).", byteSize, 4 * byteSize, byteSize) }
+            list.add("model_head.lm_head.weight", [258, byteSize])
+        case "byte_decoder":
+            let symbols = "model_head.byte_token_embedder.weight"
+            list.add(norm: "model_head.core_norm", headNorm, hiddenSize, hasBias: hasHeadBias)
+            list.add(linear: "model_head.projection", decoder.width, hiddenSize, hasBias: hasHeadBias)
+            list.add(symbols, [258, decoder.width])
+            list.add("model_head.pos_encoder.pe.weight", [blockSize, decoder.width])
+            list.add(blocks: "model_head.", decoderBlocks)
+            list.add(norm: "model_head.layer_norm", headNorm, decoder.width, hasBias: hasHeadBias)
+            list.add("model_head.lm_head.weight", [258, decoder.width], sharing: decoder.isTied ? symbols : nil)
+            if hasHeadBias { list.add("model_head.lm_head.bias", [258]) }
+        default:
+            list.add(norm: "model_head.layer_norm", headNorm, hiddenSize, hasBias: hasHeadBias)
+            list.add("model_head.linear.weight", [vocabularySize, hiddenSize], sharing: isTied && !takesBlocks ? table : nil)
+            if hasHeadBias { list.add("model_head.linear.bias", [vocabularySize]) }
+        }
+        return list.tensors
     }
 
-    /// Norm weights near one, matrices that keep the size of what they multiply, small biases, a table of deviation 0.3.
+    private var coreBlocks: TensorList.Blocks {
+        TensorList.Blocks(
+            width: hiddenSize, layerCount: layerCount, groupSize: groupSize, feedForwardType: feedForwardType,
+            feedForwardSize: feedForwardSize, activation: activation, isFeedForwardShared: isFeedForwardShared,
+            attentionNorm: attentionNorm, feedForwardNorm: feedForwardNorm, hasAttentionBias: hasAttentionBias,
+            hasFeedForwardBias: hasFeedForwardBias)
+    }
+
+    private var decoderBlocks: TensorList.Blocks {
+        TensorList.Blocks(
+            width: decoder.width, layerCount: decoder.layerCount, groupSize: decoder.groupSize,
+            feedForwardType: decoder.feedForwardType, feedForwardSize: decoder.feedForwardSize, activation: decoder.activation,
+            isFeedForwardShared: decoder.isFeedForwardShared, attentionNorm: headNorm, feedForwardNorm: headNorm,
+            hasAttentionBias: hasHeadBias, hasFeedForwardBias: hasHeadBias)
+    }
+
+    /// Norm weights near one, matrices that keep the size of what they multiply, small biases, tables of deviation 0.3.
     func values(_ tensor: Tensor, _ numbers: inout SeededNumbers) -> [Float] {
         let count = tensor.shape.reduce(1, *)
         if tensor.name == "embedding_model.positional_encodings.pe" { return sineTable() }
         let isNorm = tensor.name.hasSuffix("norm.weight")
-        let isTable = tensor.name.hasPrefix("embedding_model.")
+        let isTable = ["token_embedder", "positional_encodings", "pos_encoder"].contains { tensor.name.contains($0) }
         let fanIn = Float(tensor.shape.count > 1 ? tensor.shape[1] : 1)
         let deviation: Float = isNorm || tensor.name.hasSuffix(".bias") ? 0.1 : isTable ? 0.3 : 1 / fanIn.squareRoot()
         return (0..<count).map { _ in (isNorm ? 1 : 0) + numbers.float(deviation: deviation) }

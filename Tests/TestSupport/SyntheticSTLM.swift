@@ -1,10 +1,17 @@
 import Checkpoints
 import Foundation
 
-/// An STLM model of any generic variant with seeded random weights, written the way STLM's trainer saves it.
+/// An STLM model of any variant with seeded random weights, written the way STLM's trainer saves it.
 ///
-/// Names, shapes and config keys are those of STLM's main branch; values of the config are spelled as there.
+/// Names, shapes and config keys are those of STLM's main branch, and of our byte decoder; values of the config are spelled as
+/// there.
 public struct SyntheticSTLM: Sendable {
+    /// `generic` or `byte_level`
+    public var embedder = "generic"
+    /// `generic`, `byte_level` or `byte_decoder`
+    public var head = "generic"
+    /// `standard` or `byte_shell`
+    public var shell = "standard"
     public var hiddenSize = 32
     public var layerCount = 2
     public var headCount = 4
@@ -16,6 +23,7 @@ public struct SyntheticSTLM: Sendable {
     /// `rms_norm`, `layer_norm` or `none`
     public var attentionNorm = "rms_norm"
     public var feedForwardNorm = "rms_norm"
+    /// Of a generic head, or of everything in a byte decoder; like `hasHeadBias`.
     public var headNorm = "rms_norm"
     public var hasAttentionBias = false
     public var hasFeedForwardBias = false
@@ -24,6 +32,7 @@ public struct SyntheticSTLM: Sendable {
     public var activation = "gelu"
     /// `rope`, `learned`, `sincos` or `none`
     public var positions = "rope"
+    /// Only between a generic embedder and a generic head.
     public var isTied = true
     public var isFeedForwardShared = false
     public var isCausal = true
@@ -31,6 +40,12 @@ public struct SyntheticSTLM: Sendable {
     public var contextSize = 16
     public var tokenizerType = "bpe"
     public var datasetName = "synthetic"
+    /// C: symbols a block, where embedder or head is byte-level.
+    public var blockSize = 12
+    /// E: width of the slots in a byte embedder and a `byte_level` head.
+    public var byteSize = 16
+    public var byteVocabularySize = 258
+    public var decoder = SyntheticByteDecoder()
     public var configStyle = ConfigStyle.omegaConfChild
     public var hasOptimizer = true
     public var seed: UInt64 = 1
@@ -41,6 +56,9 @@ public struct SyntheticSTLM: Sendable {
     public init(_ change: (inout SyntheticSTLM) -> Void) { change(&self) }
 
     public var headSize: Int { hiddenSize / headCount }
+    public var takesBlocks: Bool { embedder == "byte_level" }
+    public var writesBlocks: Bool { head != "generic" }
+    public var isByteLevel: Bool { takesBlocks || writesBlocks }
 
     public func checkpointBytes() -> Data { file().bytes() }
 
@@ -65,32 +83,5 @@ public struct SyntheticSTLM: Sendable {
             }
         }
         return file
-    }
-
-    public func config() -> ConfigNode {
-        func section(_ entries: (String, ConfigNode)...) -> ConfigNode {
-            .dictionary(entries.map { ConfigNode.Entry(key: $0.0, value: $0.1) })
-        }
-        let feedForward = section(
-            ("ffn_type", .string(feedForwardType)), ("ffn_dim", .integer(feedForwardSize)),
-            ("normalization", .string(feedForwardNorm)), ("bias", .bool(hasFeedForwardBias)), ("activation", .string(activation)))
-        let attention = section(
-            ("attn_type", .string("generic")), ("num_heads", .integer(headCount)), ("normalization", .string(attentionNorm)),
-            ("group_size", .integer(groupSize)), ("bias", .bool(hasAttentionBias)), ("is_causal", .bool(isCausal)))
-        let model = section(
-            ("core_model", section(
-                ("core_model_type", .string(isFeedForwardShared ? "generic_ffn_sharing" : "generic")),
-                ("num_layers", .integer(layerCount)), ("ffn", feedForward), ("attn", attention))),
-            ("embedder", section(
-                ("tokenizer_type", .string(tokenizerType)), ("embedding_model_type", .string("generic")),
-                ("dataset_name", .string(datasetName)))),
-            ("lm_head", section(
-                ("normalization", .string(headNorm)), ("bias", .bool(hasHeadBias)), ("lm_head_type", .string("generic")))),
-            ("hidden_dim", .integer(hiddenSize)), ("context_window", .integer(contextSize)),
-            ("vocab_size", .integer(vocabularySize)), ("model_shell_type", .string("standard")),
-            ("embedding_weight_tying", .bool(isTied)), ("positional_encoding_type", .string(positions)))
-        let trainer = section(
-            ("eval", .list([.string("mcq")])), ("lr", .real(6e-4)), ("grad_clip", .null), ("dataset", .string(datasetName)))
-        return section(("model", model), ("trainer", trainer), ("general", section(("seed", .integer(489)))))
     }
 }

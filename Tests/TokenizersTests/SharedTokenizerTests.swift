@@ -1,11 +1,10 @@
 import Foundation
-import Packing
 import TestSupport
 import Testing
 
 /// Tokenizers of real models against those of their makers; skipped where the files are not there.
 @Suite struct SharedTokenizerTests {
-    private static let tinyCheckpoint = "data/weights/stories260K.bin", tinyTokenizer = "data/weights/tok512.bin"
+    private static let tinyTokenizer = "data/weights/tok512.bin"
     private static let folder = "data/stlm/bpe_tokenizer/"
     private static let stories = "data/text/tinystories_val.txt"
 
@@ -50,11 +49,10 @@ import Testing
         }
     }
 
-    @Test(.enabled(if: SharedData.holds(tinyCheckpoint) && SharedData.holds(tinyTokenizer)))
+    @Test(.enabled(if: SharedData.holds(tinyTokenizer)))
     func tok512EncodesAsLlama2CDoes() throws {
         let tokenizer = try content(Self.tinyTokenizer)
-        let open = try OpenTokenizer(PackedModel(
-            checkpoint: content(Self.tinyCheckpoint), tokenizer: tokenizer, width: .int8).bytes)
+        let open = try OpenTokenizer(tokenizer, vocabularySize: 512)
         let reference = LlamaEncoder(tokenizer)
         var texts = [
             "", "a", " ", "  two  spaces", "Once upon a time, there was a little girl.", "é € 😀 naïve “quotes” 漢字",
@@ -85,8 +83,7 @@ import Testing
         let references = try JSONDecoder().decode([String: Reference].self, from: content(Self.folder + "tok.json"))
         let reference = try #require(references["bpe_tinystories_420"])
         let merges = try content(Self.folder + "bpe_tinystories_420.model")
-        let open = try OpenTokenizer(PackedModel(
-            checkpoint: content(Self.folder + "model.ckpt"), tokenizer: merges, width: .int8).bytes)
+        let open = try OpenTokenizer(merges, vocabularySize: 420)
         #expect(reference.cases.count > 3)
         for one in reference.cases {
             let text = Array(one.text.utf8)

@@ -15,4 +15,8 @@ __attribute__((swift_attr("@_noAllocation"))) uint32_t stlm_cpu_features(void);
 __attribute__((swift_attr("@_noAllocation"))) void stlm_sums_int8_avx2(
     const void *codes, size_t row_blocks, size_t line_count, const void *activations, int32_t *sums);
 
+/* The same for one block of 16 rows and int16 activations in -32,767...32,767. */
+__attribute__((swift_attr("@_noAllocation"))) void stlm_sums_int8_int16_avx2(
+    const void *codes, size_t line_count, const void *activations, int64_t *sums);
+
 #endif

@@ -1,0 +1,148 @@
+import CPlatform
+import Console
+import FixedPoint
+import ModelFile
+import STLM
+import Tokenizers
+
+/// Reads a prompt, then writes token after token, or block after block: arithmetic-1, section 10.
+struct Generation {
+    private let options: Options
+    private let sampling: SamplingSettings
+    private let model: Model
+    private let printsText: Bool
+    /// Bytes that may still be written.
+    private var byteBudget: Int
+
+    init(_ options: Options, _ sampling: SamplingSettings, _ model: Model) {
+        self.options = options
+        self.sampling = sampling
+        self.model = model
+        printsText = options.ids == nil
+        byteBudget = options.byteCount ?? Int.max
+    }
+
+    mutating func run(
+        _ session: inout Session, _ prompt: UnsafeBufferPointer<UInt32>, _ promptText: UnsafeBufferPointer<UInt8>,
+        _ statistics: inout RunStatistics
+    ) throws(SessionError) -> Int32 {
+        let seed = options.seed ?? stlm_random_seed()
+        statistics.seed = seed
+        var random = SplitMix64(seed: seed)
+        var recent = session.recentTokens()
+        var out = Writer(1)
+        var stream = session.textStream()
+        if !addStops(&stream) { return ExitCode.usage }
+
+        let promptStart = stlm_clock_nanoseconds()
+        for number in prompt where !model.takesBlocks || number < Symbol.pad { recent.append(number) }
+        statistics.promptCount = prompt.count / model.inputSize
+        if try !session.feedAll(prompt, shouldStop: { stlm_signal_received() != 0 }) { return 130 }
+        statistics.promptNanoseconds = stlm_clock_nanoseconds() - promptStart
+        if printsText, options.echoes { out.bytes(promptText) }
+        out.flush()
+
+        let decodeStart = stlm_clock_nanoseconds()
+        let limit = options.tokenCount ?? Int.max
+        statistics.ending = model.takesBlocks ? "the number of blocks asked for" : "the number of tokens asked for"
+        while statistics.generatedCount < limit {
+            if byteBudget == 0 {
+                statistics.ending = "the number of bytes asked for"
+                break
+            }
+            if stlm_signal_received() != 0 {
+                statistics.ending = "an interrupt"
+                break
+            }
+            let drawn = session.draw(sampling, random: &random, recent: &recent)
+            if statistics.generatedCount == 0 { statistics.firstTokenNanoseconds = stlm_clock_nanoseconds() - statistics.start }
+            let isEnd = model.takesBlocks ? model.isEnd(block: drawn) : model.isEnd(drawn[0])
+            if isEnd, !options.ignoresEnd {
+                statistics.ending = "the end of the text"
+                break
+            }
+            statistics.generatedCount += 1
+            if printsText {
+                let isComplete = write(drawn, isFirst: statistics.generatedCount == 1 && promptText.isEmpty, &stream, &out, &statistics)
+                out.flush()
+                if isComplete {
+                    statistics.ending = "a stop string"
+                    break
+                }
+            } else {
+                writeIds(drawn, isFirst: statistics.generatedCount == 1, &out)
+                out.flush()
+            }
+            if out.error != 0 || statistics.generatedCount == limit { break }
+            if session.position == session.plan.contextTokenCount {
+                if !options.slides {
+                    statistics.ending = "a full context (--slide goes on)"
+                    break
+                }
+                try session.slide()
+            }
+            try session.feed(UnsafeBufferPointer(start: drawn, count: model.inputSize))
+        }
+        statistics.decodeNanoseconds = stlm_clock_nanoseconds() - decodeStart
+        if printsText { stream.finish { out.bytes($0) } }
+        out.byte(0x0A)
+        out.flush()
+        if out.error != 0 { return exitCode(of: out.error) }
+        return stlm_signal_received() != 0 ? 130 : ExitCode.success
+    }
+
+    /// The stop strings of the flags, and where text is printed those of the file. False after a complaint.
+    private func addStops(_ stream: inout TextStream) -> Bool {
+        for k in 0..<options.stopCount where !stream.addStop(utf8(options.stops[k]!)) {
+            complain("--stop takes 1 to %a bytes, not '%n'", name: options.stops[k], TextStream.stopByteLimit)
+            return false
+        }
+        if printsText {
+            for k in 0..<Int(model.record.stopCount) {
+                let stop = model.file.text(model.record.stops[k])
+                let start = stop.baseAddress!.assumingMemoryBound(to: UInt8.self)
+                _ = stream.addStop(UnsafeBufferPointer(start: start, count: stop.count))
+            }
+        }
+        return true
+    }
+
+    /// The text of what was drawn, as far as the budget allows; true if a stop string is complete.
+    private mutating func write(
+        _ drawn: UnsafePointer<UInt32>, isFirst: Bool, _ stream: inout TextStream, _ out: inout Writer,
+        _ statistics: inout RunStatistics
+    ) -> Bool {
+        var bytes = InlineArray<32, UInt8>(repeating: 0)
+        return withUnsafeMutableBytes(of: &bytes) { buffer in
+            var piece: UnsafeBufferPointer<UInt8>
+            if model.takesBlocks {
+                let start = buffer.baseAddress!.assumingMemoryBound(to: UInt8.self)
+                var count = 0
+                for t in 0..<model.blockSize where drawn[t] < Symbol.pad {
+                    start[count] = UInt8(drawn[t])
+                    count += 1
+                }
+                piece = UnsafeBufferPointer(start: start, count: count)
+            } else {
+                piece = model.tokenizer!.piece(drawn[0])
+                // The space that the tokenizer puts before a text is no part of it.
+                if isFirst, model.tokenizer!.putsSpaceFirst, piece.first == 0x20 {
+                    piece = UnsafeBufferPointer(rebasing: piece[1...])
+                }
+            }
+            if piece.count > byteBudget { piece = UnsafeBufferPointer(rebasing: piece[..<byteBudget]) }
+            byteBudget -= piece.count
+            statistics.byteCount += piece.count
+            return stream.append(piece) { out.bytes($0) }
+        }
+    }
+
+    /// Tokens on one line, blocks on a line each.
+    private func writeIds(_ drawn: UnsafePointer<UInt32>, isFirst: Bool, _ out: inout Writer) {
+        if !isFirst { out.byte(model.takesBlocks ? 0x0A : 0x20) }
+        for k in 0..<model.outputSize {
+            if k > 0 { out.byte(0x20) }
+            out.number(Int(drawn[k]))
+        }
+    }
+}

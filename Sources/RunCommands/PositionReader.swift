@@ -1,0 +1,72 @@
+import Console
+import ModelFile
+import STLM
+import Tokenizers
+
+/// Cuts a text into positions: for each piece the token or block that goes into the model, and the one that should come out.
+struct PositionReader {
+    private var encoder: TextEncoder
+    private let model: Model
+
+    /// - Parameters:
+    ///   - scratch: that of a session, used as long as the reader is
+    init(_ model: Model, _ tokenizer: Tokenizer, text: UnsafeBufferPointer<UInt8>, scratch: UnsafeMutableRawPointer) {
+        self.model = model
+        encoder = TextEncoder(tokenizer, blockSize: model.blockSize, text: text, scratch: scratch)
+    }
+
+    /// Reads on; how many pieces there are now, 0 at the end of the text, nil after a complaint.
+    mutating func next() -> Int? {
+        do {
+            return try encoder.next()
+        } catch {
+            complain("the text has no place where it can be cut within %a bytes after byte %b; break the long run there",
+                TextEncoder.partByteCount, encoder.offset)
+            return nil
+        }
+    }
+
+    /// Piece `k` of the last part as the model takes it: (inputSize).
+    func writeInput(_ k: Int, into numbers: UnsafeMutablePointer<UInt32>) { write(k, asBlock: model.takesBlocks, numbers) }
+
+    /// The same as the model should give it: (outputSize).
+    func writeOutput(_ k: Int, into numbers: UnsafeMutablePointer<UInt32>) { write(k, asBlock: model.writesBlocks, numbers) }
+
+    private func write(_ k: Int, asBlock: Bool, _ numbers: UnsafeMutablePointer<UInt32>) {
+        if asBlock { encoder.writeBlock(k, into: numbers) } else { numbers[0] = UInt32(encoder.tokens[k]) }
+    }
+}
+
+extension Model {
+    /// What stands before a text that nothing precedes, as it goes into the model: the end of the text before.
+    /// - Returns: false if the model has nothing of that kind.
+    func writeBeginning(into numbers: UnsafeMutablePointer<UInt32>) -> Bool {
+        if takesBlocks {
+            writeEndBlock(into: numbers)
+        } else if let bos = bosToken {
+            numbers[0] = bos
+        } else if record.endCount > 0 {
+            numbers[0] = record.endTokens[0]
+        } else {
+            return false
+        }
+        return true
+    }
+
+    /// What ends a text, as it comes out of the model.
+    /// - Returns: false if the model has nothing of that kind.
+    func writeEnd(into numbers: UnsafeMutablePointer<UInt32>) -> Bool {
+        if writesBlocks {
+            writeEndBlock(into: numbers)
+        } else if record.endCount > 0 {
+            numbers[0] = record.endTokens[0]
+        } else {
+            return false
+        }
+        return true
+    }
+
+    private func writeEndBlock(into numbers: UnsafeMutablePointer<UInt32>) {
+        for t in 0..<blockSize { numbers[t] = UInt32(record.endBlock[t]) }
+    }
+}

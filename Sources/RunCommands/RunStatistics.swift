@@ -1,0 +1,72 @@
+import CPlatform
+import Console
+import Kernels
+import STLM
+
+/// Times and counts of a run, for --stats.
+struct RunStatistics {
+    var openNanoseconds: UInt64 = 0
+    var start: UInt64 = 0
+    var promptNanoseconds: UInt64 = 0
+    var firstTokenNanoseconds: UInt64 = 0
+    var decodeNanoseconds: UInt64 = 0
+    var promptCount = 0
+    var generatedCount = 0
+    /// Bytes of text generated, pads not counted.
+    var byteCount = 0
+    var ending: StaticString = ""
+    var seed: UInt64 = 0
+
+    func print(_ session: borrowing Session, mappedByteCount: Int) {
+        var err = Writer(2)
+        let unit: StaticString = session.model.takesBlocks ? "blocks" : "tokens"
+        err.text("\nprompt         ")
+        writeRate(&err, promptCount, unit, promptNanoseconds)
+        err.text("decode         ")
+        writeRate(&err, generatedCount, unit, decodeNanoseconds)
+        if byteCount > 0 {
+            err.text("text           ")
+            writeRate(&err, byteCount, "bytes", decodeNanoseconds)
+        }
+        err.text(session.model.takesBlocks ? "first block    " : "first token    ")
+        err.ratio(firstTokenNanoseconds, 1_000_000, places: 2)
+        err.text(" ms after the start, opening the file ")
+        err.ratio(openNanoseconds, 1_000_000, places: 2)
+        err.text(" ms\narena          ")
+        err.grouped(session.plan.arenaByteCount)
+        err.text(" bytes, context ")
+        err.number(session.plan.contextTokenCount)
+        err.text("\nmapped         ")
+        err.grouped(mappedByteCount)
+        err.text(" bytes\nresident       ")
+        var now: UInt64 = 0
+        var peak: UInt64 = 0
+        stlm_resident_bytes(&now, &peak)
+        err.grouped(Int(now))
+        err.text(" bytes, at most ")
+        err.grouped(Int(peak))
+        err.text("\nkernels        ")
+        err.text(session.kernels.name)
+        err.text(", threads ")
+        err.number(session.plan.threadCount)
+        err.text("\nseed           ")
+        err.number(seed)
+        err.text("\nended by       ")
+        err.text(ending)
+        err.text("\n")
+        err.flush()
+    }
+
+    private func writeRate(_ err: inout Writer, _ count: Int, _ unit: StaticString, _ nanoseconds: UInt64) {
+        err.ratio(UInt64(count) * 1_000_000_000, max(1, nanoseconds), places: 1)
+        err.text(" ")
+        err.text(unit)
+        err.text("/s (")
+        err.number(count)
+        err.text(" ")
+        err.text(unit)
+        err.text(" in ")
+        err.ratio(nanoseconds, 1_000_000, places: 2)
+        err.text(" ms)\n")
+    }
+}

@@ -1,0 +1,78 @@
+import Foundation
+import PackedSupport
+import Packing
+import STLM
+import TestSupport
+import Testing
+
+/// Sliding, and what blocks cost: arithmetic-1, sections 9 and 10.
+@Suite struct BlockSequenceTests {
+    /// The context after a slide is the same as that of a new session that was fed the blocks that are kept.
+    @Test(arguments: ByteLevelSource.pairs, [1, 2, 7]) func slidingEqualsAFreshSession(_ pair: ByteLevelSource, _ context: Int) throws {
+        let packed = try pair.source.packed(.int8), model = packed.model, options = packed.options(context: context)
+        var pieces = SeededPieces(seed: 4)
+        let inputs = pieces.inputs(model, 30).map { $0.map { UInt32($0) } }
+        func end(_ session: borrowing Session, _ row: Int) -> [Int32] {
+            let logits = model.writesBlocks ? session.computeBlockLogits(row: row, of: session.likeliestBlock(row: row)) : session.computeLogits()
+            return Array(UnsafeBufferPointer(start: logits, count: model.outputSize * model.logitCount))
+        }
+        try packed.withSession(options) { session in
+            var fed: [[UInt32]] = []
+            for input in inputs {
+                if session.position == context {
+                    try session.slide()
+                    fed = Array(fed.suffix(context / 2))
+                    #expect(session.position == context / 2)
+                }
+                try session.feed(input)
+                fed.append(input)
+                let fresh = try packed.withSession(options) { other in
+                    try other.feed(Array(fed.joined()))
+                    return end(other, fed.count - 1)
+                }
+                #expect(end(session, 0) == fresh)
+                #expect(Array(UnsafeBufferPointer(start: session.history, count: fed.count * model.inputSize)) == Array(fed.joined()))
+            }
+        }
+    }
+
+    /// A block costs what its symbols cost: all slots of byte slots, of a decoder those up to the one that closes it.
+    @Test(arguments: ByteLevelSource.pairs) func aBlockCostsWhatItsSymbolsCost(_ pair: ByteLevelSource) throws {
+        let packed = try pair.source.packed(.int16), model = packed.model, unit = packed.logitUnit
+        let isDecoder = pair.source.head == "byte_decoder"
+        var pieces = SeededPieces(seed: 6)
+        let inputs = pieces.inputs(model, 8)
+        var targets = model.writesBlocks ? (0..<8).map { _ in pieces.block(12) } : inputs.indices.map { [$0 * 12] }
+        // Closed at once, closed by an end, and never closed.
+        if model.writesBlocks { targets.replaceSubrange(0..<3, with: [[256] + Array(1...11), [97, 98, 257] + Array(3...11), Array(100...111)]) }
+        try packed.withSession(packed.options(context: 8)) { session in
+            try session.feed(inputs.joined().map { UInt32($0) })
+            for (row, target) in targets.enumerated() {
+                let symbols = target.map { UInt32($0) }
+                let logits = model.writesBlocks ? session.computeBlockLogits(row: row, of: symbols) : session.computeLogits(rows: row..<row + 1)
+                var bits = 0.0, count = 0
+                for slot in 0..<model.outputSize {
+                    if isDecoder, target[..<slot].contains(where: { $0 >= 256 }) { break }
+                    let values = (0..<model.logitCount).map { Double(logits[slot * model.logitCount + $0]) * unit }
+                    let most = values.max()!
+                    bits += (log(values.reduce(0) { $0 + exp($1 - most) }) + most - values[target[slot]]) / log(2)
+                    count += 1
+                }
+                #expect(!model.writesBlocks || count == model.drawnCount(symbols))
+                let cost = Double(session.cost(row: row, of: symbols)) / 16_777_216
+                #expect(abs(cost - bits) < 1e-6 * Double(count) + 1e-7 * bits, "\(target)")
+            }
+        }
+    }
+
+    /// What stands in the slots after the one that closes a decoder's block changes nothing.
+    @Test func slotsBehindTheEndOfABlockDoNotMatter() throws {
+        let packed = try ByteLevelSource.pairs[1].source.packed(.int8)
+        try packed.withSession(packed.options(context: 2)) { session in
+            try session.feed([UInt32](repeating: 97, count: 24))
+            let block: [UInt32] = [97, 98, 256] + [UInt32](repeating: 256, count: 9), other: [UInt32] = [97, 98, 256] + (0..<9).map { $0 * 20 }
+            let cost = session.cost(row: 1, of: block)
+            #expect(session.cost(row: 1, of: other) == cost)
+        }
+    }
+}
