@@ -10,12 +10,11 @@ NONE = 0xFFFFFFFF
 MAGIC = b"\x89STLM\r\n\x1a"
 WEIGHTS = 64
 # kind: (name, record bytes; None where the size follows from elsewhere)
-KINDS = {1: ("model", 256), 2: ("schedule", 24), 3: ("attentions", 64), 4: ("feed-forwards", 64), 5: ("norms", 32),
+KINDS = {1: ("model", 384), 2: ("schedule", 32), 3: ("attentions", 64), 4: ("feed-forwards", 64), 5: ("norms", 32),
          6: ("tensors", 32), 7: ("names", 20), 8: ("text", 1), 9: ("tokenizer", 1024), 10: ("piece offsets", 4),
          11: ("piece bytes", 1), 12: ("merges", 8), 13: ("characters", 8), 14: ("adjacency", 8192),
          WEIGHTS: ("weights", 1)}
 ALWAYS = (1, 2, 6, 7, 8)
-WITH_TOKENIZER = (10, 11, 14)
 ONE_RECORD = (1, 9, 14)
 
 
@@ -43,7 +42,7 @@ def read_header(data):
     require(data[:8] == MAGIC, "this is no stlm file: the first eight bytes are not its mark")
     version, draft, features, size, count, checksum = struct.unpack_from("<HHIQII", data, 8)
     require(version == 1, f"header: format version {version} is not 1")
-    require(draft == 1, f"header: draft {draft} is not 1")
+    require(draft == 2, f"header: draft {draft} is not 2")
     require(features == 0, f"header: required features 0x{features:x} are unknown")
     require(size == len(data), f"header: the file should have {size} bytes and has {len(data)}")
     require(1 <= count <= 65535, f"header: region count {count} is not in 1 ... 65535")
@@ -85,8 +84,6 @@ def read_regions(data):
     present = {region.kind for region in regions}
     for kind in ALWAYS:
         require(kind in present, f"there is no {KINDS[kind][0]} region")
-    for kind in WITH_TOKENIZER:
-        require(9 not in present or kind in present, f"there is a tokenizer but no {KINDS[kind][0]} region")
     for kind in range(10, 15):
         require(9 in present or kind not in present, f"there is a {KINDS[kind][0]} region but no tokenizer")
     return regions

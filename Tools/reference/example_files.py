@@ -21,7 +21,7 @@ def assemble(regions, **lies):
         body += bytes(start - end) + data
         end = start + len(data)
         table += struct.pack("<IIQQII", kind, alignment, start, len(data), zlib.crc32(data), 0)
-    f = {"version": 1, "draft": 1, "features": 0, "size": end, "count": len(regions), **lies}
+    f = {"version": 1, "draft": 2, "features": 0, "size": end, "count": len(regions), **lies}
     head = b"\x89STLM\r\n\x1a" + struct.pack("<HHIQII", *(f[k] for k in ("version", "draft", "features", "size", "count")), 0)
     return seal(head + bytes(32) + table + body)
 
@@ -40,16 +40,21 @@ def set32(data, at, value):
 
 
 class Example:
-    """A random model. `regions` may be changed before `image`; `real` holds each tensor's real values."""
+    """A random model. `regions` may be changed before `image`; `real` holds each tensor's real values. `narrow` are the widths
+    of a byte embedder's stream before it has that of the core, and of a byte head's."""
 
     def __init__(self, seed=0, hidden=24, vocabulary=300, context=20, heads=4, kv_heads=2, head_size=6, ffn=40,
                  width=16, activation_bits=16, kind=1, bias=False, activation=6, gated=True, rotation=True,
-                 positions=False, causal=True, tied=True, steps=2, shared=False, tokenizer=1, bos=0, norms=True):
+                 positions=False, causal=True, tied=True, steps=2, shared=False, tokenizer=1, bos=0, norms=True,
+                 pre_split=0, embedder="tokens", head="linear", block=5, narrow=(10, 14), plain=False, across=False):
         self.__dict__.update({k: v for k, v in locals().items() if k != "self"})
+        self.bytes_in, self.bytes_out = embedder == "bytes", head != "linear"
+        self.block = block if self.bytes_in or self.bytes_out else 0
+        self.bos = None if self.bytes_in else bos
         self.random = np.random.default_rng(seed)
         self.tensors, self.bodies, self.real, self.names = [], [], [], []
         self.text = b"description"
-        self.parts = {3: [], 4: [], 5: [], 2: []}
+        self.parts, self.known = {3: [], 4: [], 5: [], 2: []}, {}
         self.build()
 
     # tensors
@@ -106,46 +111,93 @@ class Example:
 
     # parts
 
-    def norm(self):
-        weight = self.vector(self.hidden, 1, 0.2)
-        bias = self.vector(self.hidden, 0, 0.1, 22) if self.kind == 2 else NONE
-        self.parts[5].append(struct.pack("<IIIiQQ", self.kind, weight, bias, 22, int(1e-5 * 2**64), 0))
-        return len(self.parts[5]) - 1 if self.norms else NONE
+    def norm(self, size):
+        if not self.norms:
+            return NONE
+        weight = self.vector(size, 1, 0.2)
+        bias = self.vector(size, 0, 0.1, 22) if self.kind == 2 else NONE
+        return self.part(5, struct.pack("<IIIiQQ", self.kind, weight, bias, 22, int(1e-5 * 2**64), 0))
+
+    def part(self, kind, record):
+        self.parts[kind].append(record)
+        return len(self.parts[kind]) - 1
+
+    def once(self, shared, key, make):
+        """One part for all that ask with this key, or another for each."""
+        if key not in self.known or not shared:
+            self.known[key] = make()
+        return self.known[key]
+
+    def attention(self, width):
+        H, G, s = self.heads, self.kv_heads, self.head_size
+        return self.part(3, self.linear((H + 2 * G) * s, width) + self.linear(width, H * s)
+                         + struct.pack("<6Ii12x", H, G, s, self.rotation_tensor, 0, *self.score))
+
+    def feed_forward(self, inside, outside):
+        gate = self.linear(self.ffn, inside) if self.gated else struct.pack("<III", NONE, NONE, 0)
+        up, down = self.linear(self.ffn, inside), self.linear(outside, self.ffn)
+        table = self.pieces() if self.activation == 7 else NONE
+        return self.part(4, struct.pack("<II", 2 if self.gated else 1, self.activation) + gate + up + down + struct.pack("<I16x", table))
+
+    def step(self, section, width, outside=None, slot=NONE, fraction_bits=22, attention=True):
+        """With a width outside, the feed-forward replaces the stream by one of that width."""
+        a = self.once(self.across, ("a", width), lambda: self.attention(width)) if attention else NONE
+        f = self.once(self.across or self.shared and section == 2, ("f", width, outside),
+                      lambda: self.feed_forward(width, outside or width))
+        norms = self.norm(width) if attention else NONE, self.norm(width)
+        self.parts[2].append(struct.pack("<7Ii", a, f, *norms, slot, section, int(outside is not None), fraction_bits))
 
     def build(self):
-        H, G, s, n = self.heads, self.kv_heads, self.head_size, self.hidden
-        self.embedding = self.matrix(self.vocabulary, n, 4)
-        self.position_tensor = self.matrix(self.context, n, 2) if self.positions else NONE
-        rotation = self.rotation_table() if self.rotation else NONE
+        n, s = self.hidden, self.head_size
         exponent, factor = 0, np.log2(np.e) / s ** 0.5
         while factor * 2**exponent < 2**30:
             exponent += 1
         self.score = (int(round(factor * 2**exponent)), exponent)
+        first, second = self.narrow
+        self.embedding = self.matrix(258, first, 4) if self.bytes_in else self.matrix(self.vocabulary, n, 4)
+        if self.bytes_in:
+            self.position_tensor = self.matrix(self.block, first, 2)
+        else:
+            self.position_tensor = self.matrix(self.context, n, 2) if self.positions else NONE
+        self.rotation_tensor = self.rotation_table() if self.rotation else NONE
+        if self.bytes_in:
+            self.step(1, first, fraction_bits=20)
+            self.step(1, first, second, fraction_bits=24, attention=False)
+            self.step(1, second, n)
         for k in range(self.steps):
-            self.parts[3].append(self.linear((H + 2 * G) * s, n) + self.linear(n, H * s)
-                                 + struct.pack("<6Ii12x", H, G, s, rotation, 0, *self.score))
-            if k == 0 or not self.shared:
-                gate = self.linear(self.ffn, n) if self.gated else struct.pack("<III", NONE, NONE, 0)
-                up, down = self.linear(self.ffn, n), self.linear(n, self.ffn)
-                table = self.pieces() if self.activation == 7 else NONE
-                self.parts[4].append(struct.pack("<II", 2 if self.gated else 1, self.activation) + gate + up + down
-                                     + struct.pack("<I16x", table))
-            self.parts[2].append(struct.pack("<6I", k, 0 if self.shared else k, self.norm(), self.norm(), k, 0))
-        self.final_norm = self.norm()
-        self.head = (struct.pack("<III", self.embedding, NONE, self.activation_bits) if self.tied
-                     else self.linear(self.vocabulary, n))
+            self.step(2, n, slot=k)
+        self.final_norm = self.norm(n)
+        self.head_parts = struct.pack("<5IiI", NONE, NONE, 0, NONE, NONE, 0, NONE)
+        if self.bytes_out:
+            projection = self.linear(second * (self.block if self.head == "slots" else 1), n)
+            table = self.matrix(258, second, 2) if self.head == "decoder" else NONE
+            places = self.matrix(self.block, second, 1)
+            if not self.plain:
+                self.step(3, second, fraction_bits=19)
+                self.step(3, second, first, fraction_bits=23)
+            out = second if self.plain else first
+            self.head_parts = projection + struct.pack("<IIiI", table, places, 19, self.norm(out))
+            self.output = self.linear(258, out)
+        else:
+            self.output = (struct.pack("<III", self.embedding, NONE, self.activation_bits) if self.tied and not self.bytes_in
+                           else self.linear(self.vocabulary, n))
         self.names.append(struct.pack("<5I", 0, 4, 0, 2**31, 0))
         self.regions = self.make_regions()
 
     # the file
 
+    @property
+    def end_block(self):
+        return [257] + [256] * (self.block - 1) if self.block else []
+
     def model_record(self):
-        r = struct.pack("<8I", self.hidden, self.vocabulary, self.context - 2, self.context, self.steps,
-                        self.embedding, self.position_tensor, self.final_norm) + self.head
-        r += struct.pack("<iiIIII", 22, 20, int(self.causal), NONE if self.bos is None else self.bos, NONE, 1)
-        r += struct.pack("<4I", 2, NONE, NONE, NONE)
+        r = struct.pack("<6IiI", self.hidden, self.vocabulary, self.context - 2, self.context, self.steps, self.block, 22, int(self.causal))
+        r += struct.pack("<7I", NONE if self.bos is None else self.bos, NONE, 1, 2, NONE, NONE, NONE)
         r += struct.pack("<6I", 65536, 0, 65536, 0, 65536, 64) + struct.pack("<9I", 1, 0, 4, 0, 0, 0, 0, 0, 0)
-        return r + struct.pack("<IIQQ88x", 0, 11, 1000, 900)
+        r += struct.pack("<IIQQ", 0, 11, 1000, 900) + struct.pack("<32H", *self.end_block, *[0] * (32 - self.block))
+        r += struct.pack("<IIIi16x", 2 if self.bytes_in else 1, self.embedding, self.position_tensor, 20 if self.bytes_in else 22)
+        kind = {"linear": 1, "slots": 2, "decoder": 3}[self.head]
+        return r + struct.pack("<II", kind, self.final_norm) + self.head_parts + self.output + struct.pack("<i28x64x", 20)
 
     def make_regions(self):
         regions = [[1, 64, self.model_record()]]
@@ -157,6 +209,9 @@ class Example:
         return regions + [[64, 16384 if k == 0 else 64, body] for k, body in enumerate(self.bodies)]
 
     def tokenizer_regions(self):
+        """Kind 1 or 2, of which some pieces are no result of merges, or 3, words, which need no tables."""
+        if self.tokenizer == 3:
+            return [[9, 64, struct.pack("<I1020x", 3)]]
         pieces = [b"\n<s>\n", b"<unk>", b""] + [bytes([b]) for b in range(256)]
         merges, characters = [], []
         if self.tokenizer == 2:
@@ -167,7 +222,7 @@ class Example:
                 characters.append((ord(character), pieces.index(data)))
             pairs = [("é".encode(), b"a"), ("€".encode(), "éa".encode()), (b"a", b"a"), (b" ", b"a")]
         else:
-            pairs = [(b"t", b"h"), (b"th", b"e"), (b" ", b"the"), (b"a", b"a"), (b"aa", b"aa"), (b"\xc3", b"\xa9")]
+            pairs = [(b"t", b"h"), (b"th", b"e"), (b" ", b"the"), (b"a", b"a"), (b"aa", b"aa"), (b"\xc3", b"\xa9"), (b"e", b" "), (b"\xa9", b"\xe2")]
         for rank, (left, right) in enumerate(pairs):
             pieces.append(left + right)
             merges.append((pieces.index(left), pieces.index(right), len(pieces) - 1, rank // 2))
@@ -178,8 +233,8 @@ class Example:
         for p in pieces:
             for a, b in zip(p, p[1:]):
                 bits[(256 * a + b) // 8] |= 1 << b % 8
-        record = struct.pack("<4I256H496x", self.tokenizer, int(self.tokenizer == 2), len(pieces),
-                             max(map(len, pieces)), *range(3, 259))
+        record = struct.pack("<4I256HI492x", self.tokenizer, int(self.tokenizer == 2), len(pieces),
+                             max(map(len, pieces)), *range(3, 259), self.pre_split)
         regions = [[9, 64, record], [10, 64, ends.tobytes()], [11, 64, b"".join(pieces)],
                    [12, 64, b"".join(struct.pack("<4H", *m) for m in self.merge_list)]]
         if characters:

@@ -38,7 +38,7 @@ class FloatForward:
         y = z / np.sqrt((z * z).mean(1, keepdims=True) + epsilon / 2.0**64) * self.real[weight]
         return y if bias == NONE else y + self.real[bias]
 
-    def attention(self, r, x):
+    def attention(self, r, x, causal):
         H, G, s, rotation, _, mantissa, exponent = struct.unpack_from("<6Ii", r, 24)
         n = len(x)
         heads = self.linear(r[:12], x).reshape(n, H + 2 * G, s)
@@ -50,7 +50,7 @@ class FloatForward:
         for h in range(H):
             k, v = heads[:, H + h // (H // G)], heads[:, H + G + h // (H // G)]
             z = heads[:, h] @ k.T * mantissa * 2.0**-exponent
-            if self.e.causal:
+            if causal:
                 z = np.where(np.tri(n) > 0, z, -np.inf)
             p = np.exp2(z - z.max(1, keepdims=True))
             out[:, h] = p @ v / p.sum(1, keepdims=True)
@@ -64,15 +64,36 @@ class FloatForward:
         h = activate(activation, self.linear(r[8:20], x), pieces) * u if kind == 2 else activate(activation, u, pieces)
         return self.linear(r[32:44], h)
 
-    def logits(self, ids):
+    def stream(self, section, causal, x):
         e = self.e
-        x = self.real[e.embedding][ids]
-        if e.position_tensor != NONE:
-            x = x + self.real[e.position_tensor][:len(ids)]
         for record in e.parts[2]:
-            a, f, na, nf, _, _ = struct.unpack("<6I", record)
+            a, f, na, nf, _, own, replaces, _ = struct.unpack("<7Ii", record)
+            if own != section:
+                continue
             if a != NONE:
-                x = x + self.attention(e.parts[3][a], self.norm(na, x))
+                x = x + self.attention(e.parts[3][a], self.norm(na, x), causal)
             if f != NONE:
-                x = x + self.feed_forward(e.parts[4][f], self.norm(nf, x))
-        return self.linear(e.head, self.norm(e.final_norm, x))
+                result = self.feed_forward(e.parts[4][f], self.norm(nf, x))
+                x = result if replaces else x + result
+        return x
+
+    def logits(self, inputs, blocks=()):
+        """A byte decoder's are those of whole blocks, one for each input."""
+        e = self.e
+        if e.bytes_in:
+            x = np.stack([self.stream(1, False, self.real[e.embedding][block] + self.real[e.position_tensor]).mean(0) for block in inputs])
+        else:
+            x = self.real[e.embedding][inputs]
+            if e.position_tensor != NONE:
+                x = x + self.real[e.position_tensor][:len(inputs)]
+        y = self.norm(e.final_norm, self.stream(2, e.causal, x))
+        if not e.bytes_out:
+            return self.linear(e.output, y)
+        table, positions, _, norm = struct.unpack_from("<IIiI", e.head_parts, 12)
+        p = self.linear(e.head_parts[:12], y)
+        if e.head == "slots":
+            starts = 2 * p.reshape(len(p), e.block, -1)
+        else:
+            starts = [row + self.real[table][[256] + list(block[:-1])] for row, block in zip(p, blocks)]
+        ends = [self.stream(3, e.head == "decoder", start + self.real[positions]) for start in starts]
+        return np.stack([self.linear(e.output, self.norm(norm, end)) for end in ends])

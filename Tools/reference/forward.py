@@ -1,116 +1,85 @@
-"""arithmetic-1, sections 4 to 6: the integer forward pass, several positions at once."""
-
-from math import isqrt
+"""arithmetic-1, section 6.1: embedder, core and head as streams, and the logits of what stands at the positions."""
 
 import numpy as np
 
-from arithmetic import INT, bits, clog2, exp2n, normal, quantise, rshr, sat32, scale, sigmoid
+from arithmetic import INT, sat32, scale
+from layers import Cache, attention, feed_forward, linear, normalise
+from model import BYTE_SLOTS, CORE, EMBEDDER, HEAD, LINEAR, PAD, SYMBOLS
 from refusal import require
 
 
-# Section 4
-
-def linear(layer, y, fraction_bits, fixed=None):
-    """Rows of y (positions, columns) with fraction_bits (positions) through the layer; returns the same of its output."""
-    codes, m, e = quantise(y, fraction_bits, layer.activation_bits)
-    w = layer.matrix
-    N = clog2(w.columns) + (w.width - 1) + (layer.activation_bits - 1)
-    P = max(0, N - 33)
-    A = N - P
-    kind = np.int32 if N <= 30 else INT
-    acc = (codes.astype(kind) @ w.codes.T.astype(kind)).astype(INT)
-    prod = rshr(acc, P) * w.scale_u * m[:, None]
-    exponent = w.exponent + e - P
-    bias = layer.bias
-    if fixed is not None:
-        F = np.full_like(e, fixed)
-    else:
-        F = exponent - (A - 2)
-        if bias is not None:
-            F = np.minimum(F, bias.exponent)
-    result = scale(prod, w.scale_d + (exponent - F)[:, None])
-    if bias is not None:
-        result = sat32(result + scale(bias.codes, (bias.exponent - F)[:, None]))
-    return result, F
+def entering(t, index, F):
+    """Rows of a matrix in a stream's fraction bits."""
+    shift = t.scale_d[index] + t.exponent - F
+    return scale(t.codes[index] * t.scale_u[index][:, None], shift[:, None])
 
 
-# Section 5
-
-def normalise(norm, x, fraction_bits):
-    if norm is None:
-        return x, fraction_bits
-    rows = [normalise_one(norm, row, int(F)) for row, F in zip(x, fraction_bits)]
-    return np.stack(rows), np.full_like(fraction_bits, norm.fraction_bits)
+def added(x, t, index, F):
+    return sat32(x + entering(t, index, F))
 
 
-def normalise_one(norm, x, F):
-    n = len(x)
-    z = x
-    if norm.layer:
-        z = sat32(x - (2 * int(x.sum()) + n) // (2 * n))
-    k = max(0, int(np.abs(z).max()).bit_length() - 23)
-    S = int((rshr(z, k) ** 2).sum())
-    if S == 0:
-        u = np.zeros(n, INT)
-    else:
-        a = 63 - S.bit_length()
-        q = (S << a) // n
-        b = 62 - q.bit_length()
-        v, G = q << b, a + b + 2 * (F - k)
-        if norm.epsilon:
-            c = 62 - norm.epsilon.bit_length()
-            X = norm.epsilon << c if c >= 0 else norm.epsilon >> -c
-            E, EX = G, 64 + c
-            G = min(E, EX)
-            v = (v >> (E - G)) + (X >> (EX - G))
-        if v >= 2**62:
-            v, G = v >> 1, G - 1
-        if G % 2:
-            v, G = v >> 1, G - 1
-        r = 2**61 // isqrt(v)
-        u = scale(z * r, 39 + F - G // 2)
-    y = scale(u * norm.weight.codes, 22 + norm.weight.exponent - norm.fraction_bits)
-    return y if norm.bias is None else sat32(y + norm.bias.codes)
+class Stream:
+    """The steps of one section over the rows of one stream: the core's positions, or the slots of one block. Where a row
+    sees only the rows before it, they may come in parts."""
 
+    def __init__(self, model, section, causal):
+        self.steps, self.causal, self.count = model.section(section), causal, 0
+        self.caches = [Cache() for _ in self.steps]
 
-# Section 6.4
-
-def activate(code, x, F, pieces):
-    """Returns the result and its fraction bits."""
-    column = F[:, None]
-    t = scale(x, column - 20)
-    if code == 0:
+    def run(self, x, F):
+        rows = np.arange(self.count, self.count + len(x))
+        self.count += len(x)
+        for step, cache in zip(self.steps, self.caches):
+            if step.attention:
+                y, FY = normalise(step.attention_norm, x, np.full(len(x), F, INT))
+                x = sat32(x + attention(step.attention, cache, y, FY, rows, self.causal, F))
+            if step.feed_forward:
+                y, FY = normalise(step.feed_forward_norm, x, np.full(len(x), F, INT))
+                result = feed_forward(step.feed_forward, y, FY, step.fraction_bits)
+                x, F = (result, step.fraction_bits) if step.replaces else (sat32(x + result), F)
         return x, F
-    if code == 1:
-        return scale(x * normal(t), 31), F
-    if code == 2:
-        return np.maximum(0, x), F
-    if code == 3:
-        return np.where(x >= 0, x, scale(x * 42949673, 32)), F
-    if code == 4:
-        return sat32(sigmoid(scale(x, column - 21)) - 2**30), np.full_like(F, 30)
-    if code == 5:
-        return rshr(sigmoid(t), 1), np.full_like(F, 30)
-    if code == 6:
-        return scale(x * sigmoid(t), 31), F
-    return piecewise(pieces, t), np.full_like(F, 20)
 
 
-def piecewise(p, t):
-    """Section 6.4, code 7. S * (t - X) reaches 2^63 - 2^31: it fits, and rshr adds nothing that could overflow."""
-    k = np.searchsorted(p.points, t, side="right")
-    j = np.maximum(0, k - 1)
-    return sat32(p.values[j] + scale(p.slopes[k] * (t - p.points[j]), p.exponent))
+class Decoder:
+    """Section 6.1.2, byte decoder: the slots of one block, after the symbols that stand before them."""
+
+    def __init__(self, model, p):
+        self.model, self.p, self.stream = model, p, Stream(model, HEAD, causal=True)
+
+    def logits(self, before):
+        """Logits of the next slots, as many as there are symbols before them; before slot 0 stands the pad."""
+        head, slots = self.model.head, self.stream.count + np.arange(len(before))
+        x = np.repeat(self.p[None, :], len(before), axis=0)
+        x = added(x, head.byte_table, np.array(before), head.fraction_bits)
+        x = added(x, head.positions, slots, head.fraction_bits)
+        return slot_logits(head, *self.stream.run(x, head.fraction_bits))
+
+    def block(self, chosen):
+        """Slot after slot until one closes the block: its symbols, each chosen from the slot's logits, and all logits."""
+        symbols, rows, size = [], [], self.model.block_size
+        while not symbols or len(symbols) < size and symbols[-1] < PAD:
+            rows.append(self.logits([symbols[-1] if symbols else PAD])[0])
+            symbols.append(chosen(rows[-1]))
+        return symbols + [PAD] * (size - len(symbols)), rows
 
 
-class Cache:
-    """Quantised keys and values of one slot: codes (positions, heads, size), scales (positions, heads)."""
+def slot_logits(head, x, F):
+    y, F = normalise(head.output_norm, x, np.full(len(x), F, INT))
+    return linear(head.output, y, F, head.logit_fraction_bits)[0]
 
-    def __init__(self):
-        self.parts = None
 
-    def append(self, parts):
-        self.parts = parts if self.parts is None else [np.concatenate(pair) for pair in zip(self.parts, parts)]
+def open_size(block):
+    """Slots up to and including the one that closes the block."""
+    return next((k + 1 for k, symbol in enumerate(block) if symbol >= PAD), len(block))
+
+
+def mean(x):
+    """Of all rows, rounded half up."""
+    return (2 * x.sum(axis=0) + len(x)) // (2 * len(x))
+
+
+def likeliest(logits):
+    return int(logits.argmax())
 
 
 class Forward:
@@ -120,96 +89,89 @@ class Forward:
 
     def reset(self):
         self.position = 0
-        self.caches = [Cache() for _ in range(self.model.kv_slot_count)]
+        self.stream = Stream(self.model, CORE, self.model.causal)
 
-    def logits(self, ids):
-        """Logits (positions, vocabulary) of ids. A causal model goes on where the last call stopped; others start anew."""
+    def logits(self, inputs, blocks=()):
+        """Logits of inputs: (positions, vocabulary), or of a byte head (positions, slots, symbols). A byte decoder's slots
+        see those of blocks before them, and where there is none for a position the likeliest symbols."""
+        kind, results = self.model.head.kind, self.results(inputs)
+        if kind == LINEAR:
+            return self.tokens(*results)
+        if kind == BYTE_SLOTS:
+            return np.stack([self.slots(*row) for row in zip(*results)])
+        return np.stack([self.decoded(row, blocks[k] if k < len(blocks) else None) for k, row in enumerate(zip(*results))])
+
+    def drawn(self, row, choose):
+        """What is chosen from the logits of one of the results: a token, or the symbols of a block, slot 0 first."""
+        kind, (y, F) = self.model.head.kind, row
+        if kind == LINEAR:
+            return choose(self.tokens(y[None, :], np.array([F]))[0])
+        if kind == BYTE_SLOTS:
+            return [choose(logits) for logits in self.slots(y, F)]
+        return self.decoder(y, F).block(choose)[0]
+
+    def results(self, inputs):
+        """Embedder, core and the head's input norm: (positions, hidden_size) and its fraction bits. A causal model goes on
+        where the last call stopped; others start anew."""
         m = self.model
         if not m.causal:
             self.reset()
-        ids = np.array(ids, dtype=INT)
-        require(len(ids) >= 1, "there are no tokens to compute")
-        for i in ids:
-            require(0 <= i < m.vocabulary_size, f"token {i} is not in 0 ... {m.vocabulary_size - 1}")
-        end = self.position + len(ids)
+        require(len(inputs) >= 1, "there are no inputs to compute")
+        self.check(inputs)
+        end = self.position + len(inputs)
         require(end <= m.context_maximum, f"{end} positions are more than the model's {m.context_maximum}")
         positions = np.arange(self.position, end)
-        FR = np.full(len(ids), m.residual_fraction_bits, INT)
-        x = self.rows(m.embedding, ids)
-        if m.positions:
-            x = sat32(x + self.rows(m.positions, positions))
-        for step in m.steps:
-            if step.attention:
-                y, F = normalise(step.attention_norm, x, FR)
-                x = sat32(x + self.attention(step.attention, self.caches[step.kv_slot], y, F, positions))
-            if step.feed_forward:
-                y, F = normalise(step.feed_forward_norm, x, FR)
-                x = sat32(x + self.feed_forward(step.feed_forward, y, F))
         self.position = end
-        y, F = normalise(m.final_norm, x, FR)
-        return linear(m.head, y, F, m.logit_fraction_bits)[0]
+        x, F = self.stream.run(self.embedded(inputs, positions), m.residual_fraction_bits)
+        return normalise(m.head.input_norm, x, np.full(len(x), F, INT))
 
-    def rows(self, t, index):
-        """Section 6.1: rows of a matrix in the residual stream's fraction bits."""
-        shift = t.scale_d[index] + t.exponent - self.model.residual_fraction_bits
-        return scale(t.codes[index] * t.scale_u[index][:, None], shift[:, None])
+    def check(self, inputs):
+        m = self.model
+        for i in inputs:
+            if m.bytes_in:
+                require(len(i) == m.block_size, f"a block has {len(i)} symbols and not {m.block_size}")
+                require(all(0 <= symbol < SYMBOLS for symbol in i), f"block {list(i)} has symbols that are not in 0 ... {SYMBOLS - 1}")
+            else:
+                require(0 <= i < m.vocabulary_size, f"token {i} is not in 0 ... {m.vocabulary_size - 1}")
 
-    # Section 6.2
-    def attention(self, layer, cache, y, F, positions):
-        H, G, s = layer.head_count, layer.kv_head_count, layer.head_size
-        qkv, F = linear(layer.qkv, y, F)
-        heads = qkv.reshape(len(y), H + 2 * G, s)
-        if layer.rotation:
-            rotate(heads[:, :H + G], layer.rotation.cos[positions], layer.rotation.sin[positions])
-        codes, m, e = quantise(heads, F[:, None], 16)
-        cache.append([codes[:, H:H + G], m[:, H:H + G], e[:, H:H + G], codes[:, H + G:], m[:, H + G:], e[:, H + G:]])
-        out, fractions = [], []
-        for k, p in enumerate(positions):
-            visible = int(p) + 1 if self.model.causal else len(cache.parts[0])
-            seen = [part[:visible] for part in cache.parts]
-            result, EL = attend(layer, codes[k, :H], m[k, :H], e[k, :H], *seen)
-            out.append(result)
-            fractions.append(EL - 2)
-        return linear(layer.output, np.stack(out), np.array(fractions, INT), self.model.residual_fraction_bits)[0]
+    # Section 6.1.1
 
-    # Section 6.3
-    def feed_forward(self, layer, y, F):
-        u, FU = linear(layer.up, y, F)
-        if layer.gated:
-            g, FG = linear(layer.gate, y, F)
-            a, FA = activate(layer.activation, g, FG, layer.pieces)
-            k = np.maximum(0, bits(np.abs(a).max(axis=1)) + bits(np.abs(u).max(axis=1)) - 31)
-            h, FH = scale(a * u, k[:, None]), FA + FU - k
+    def embedded(self, inputs, positions):
+        e = self.model.embedder
+        if self.model.bytes_in:
+            return np.stack([self.embedded_block(np.array(block)) for block in inputs])
+        x = entering(e.table, np.array(inputs), e.fraction_bits)
+        return added(x, e.positions, positions, e.fraction_bits) if e.positions else x
+
+    def embedded_block(self, block):
+        e = self.model.embedder
+        x = added(entering(e.table, block, e.fraction_bits), e.positions, np.arange(len(block)), e.fraction_bits)
+        return mean(Stream(self.model, EMBEDDER, causal=False).run(x, e.fraction_bits)[0])
+
+    # Section 6.1.2
+
+    def tokens(self, y, fraction_bits):
+        return linear(self.model.head.output, y, fraction_bits, self.model.head.logit_fraction_bits)[0]
+
+    def projected(self, y, fraction_bits, fixed):
+        """One position's result through the head's projection."""
+        return linear(self.model.head.projection, y[None, :], np.array([fraction_bits]), fixed)[0][0]
+
+    def slots(self, y, fraction_bits):
+        head, B = self.model.head, self.model.block_size
+        x = self.projected(y, fraction_bits, head.fraction_bits + 1).reshape(B, -1)
+        x = added(x, head.positions, np.arange(B), head.fraction_bits)
+        return slot_logits(head, *Stream(self.model, HEAD, causal=False).run(x, head.fraction_bits))
+
+    def decoder(self, y, fraction_bits):
+        return Decoder(self.model, self.projected(y, fraction_bits, self.model.head.fraction_bits))
+
+    def decoded(self, row, block):
+        """Logits of all slots; zeros after the one that closes the block."""
+        decoder, logits = self.decoder(*row), np.zeros((self.model.block_size, SYMBOLS), INT)
+        if block is None:
+            rows = decoder.block(likeliest)[1]
         else:
-            h, FH = activate(layer.activation, u, FU, layer.pieces)
-        return linear(layer.down, h, FH, self.model.residual_fraction_bits)[0]
-
-
-def rotate(heads, cos, sin):
-    """Turns adjacent pairs in place."""
-    c, t = cos[:, None, :], sin[:, None, :]
-    a, b = heads[..., 0::2].copy(), heads[..., 1::2].copy()
-    heads[..., 0::2] = scale(a * c - b * t, 14)
-    heads[..., 1::2] = scale(a * t + b * c, 14)
-
-
-def attend(layer, qc, qm, qe, kc, km, ke, vc, vm, ve):
-    """One position's queries (H, s) over keys and values (positions, G, s). Arrays below are (G, H / G, positions)."""
-    H, G, s = layer.head_count, layer.kv_head_count, layer.head_size
-    shape = (G, H // G)
-    EL = int(ve.min())
-    km, ke, vm, ve = (part.T[:, None, :] for part in (km, ke, vm, ve))
-    M = rshr(qm * layer.score_mantissa, 17).reshape(*shape, 1)
-    D = clog2(s)
-    acc = qc.reshape(*shape, s) @ kc.transpose(1, 2, 0)
-    Mt = rshr(M * km, 17)
-    z = scale(rshr(acc, D) * Mt, layer.score_exponent + qe.reshape(*shape, 1) + ke - 50 - D)
-    Z = z.max(axis=2, keepdims=True)
-    p = exp2n(np.minimum((Z - z) << 8, 2**32 - 1))
-    P = p.sum(axis=2)
-    c = rshr(p * vm, 17 + ve - EL)
-    LP = bits(P)
-    PN = np.where(LP <= 32, P << np.maximum(32 - LP, 0), P >> np.maximum(LP - 32, 0))
-    RP = 2**62 // PN
-    o = c @ vc.transpose(1, 0, 2)
-    return rshr(rshr(o, (LP - 16)[:, :, None]) * RP[:, :, None], 31).reshape(H * s), EL
+            rows = decoder.logits([PAD] + list(block[:open_size(block) - 1]))
+        logits[:len(rows)] = rows
+        return logits

@@ -1,53 +1,66 @@
 """arithmetic-1, section 10: sequences, sliding, and where a generation ends."""
 
+import codecs
+
 from forward import Forward
+from model import BYTES
 from refusal import require
 from sampling import SplitMix, sample
+from tokenizer import bytes_of_block
 
 
 class Session:
-    """Tokens fed at the positions of one context, and all that were fed or drawn since it began."""
+    """Tokens or blocks fed at the positions of one context, and all tokens or bytes that were fed or drawn since it began."""
 
     def __init__(self, model, context, slide, seed):
         require(1 <= context <= model.context_maximum, f"context {context} is not in 1 ... {model.context_maximum}")
+        require(model.bytes_in == model.bytes_out, "the model's input and output are not of one kind: it cannot go on from what it makes")
         self.model, self.context, self.slide = model, context, slide
         self.forward, self.random = Forward(model), SplitMix(seed)
-        self.window, self.history, self.logits = [], [], None
+        self.window, self.history, self.result = [], [], None
 
-    def begin(self, ids):
-        require(ids, "there is no token to begin with")
-        if len(ids) > self.context:
-            require(self.slide, f"the prompt's {len(ids)} tokens are more than the context of {self.context}")
-            ids = self.last(ids, self.context)
-        self.history = list(ids)
-        self.feed(ids)
+    def begin(self, inputs):
+        require(inputs, "there is nothing to begin with")
+        if len(inputs) > self.context:
+            require(self.slide, f"the prompt's {len(inputs)} positions are more than the context of {self.context}")
+            inputs = self.last(inputs, self.context)
+        for one in inputs:
+            self.remember(one if self.model.bytes_in else [one])
+        self.feed(inputs)
 
-    def feed(self, ids):
-        self.window += ids
-        self.logits = self.forward.logits(ids if self.model.causal else self.window)[-1]
+    def remember(self, drawn):
+        """What a penalty is for: of symbols only the bytes."""
+        self.history += [i for i in drawn if not self.model.bytes_in or i < BYTES]
+
+    def feed(self, inputs):
+        self.window = self.window + inputs
+        y, F = self.forward.results(inputs if self.model.causal else self.window)
+        self.result = y[-1], F[-1]
 
     def draw(self, settings):
-        token = sample(self.logits, self.model.logit_fraction_bits, settings, self.history, self.random)
-        self.history.append(token)
-        return token
+        def choose(logits):
+            chosen = sample(logits, self.model.logit_fraction_bits, settings, self.history, self.random)
+            self.remember([chosen])
+            return chosen
+        return self.forward.drawn(self.result, choose)
 
-    def last(self, tokens, count):
-        """The last tokens, the first of them replaced by bos_token where the model has one."""
-        kept = tokens[len(tokens) - count:]
+    def last(self, inputs, count):
+        """The last inputs, the first of them replaced by bos_token where the model has one."""
+        kept = inputs[len(inputs) - count:]
         return kept if self.model.bos is None or not kept else [self.model.bos] + kept[1:]
 
-    def go_on(self, token):
-        """Feeds a drawn token; False if the context is full. What sliding feeds anew is not drawn or begun anew:
+    def go_on(self, drawn):
+        """Feeds what was drawn; False if the context is full. What sliding feeds anew is not drawn or begun anew:
         the history stays as it is."""
         if len(self.window) < self.context:
-            self.feed([token])
+            self.feed([drawn])
         elif not self.slide:
             return False
         else:
             kept = self.last(self.window, self.context // 2)
             self.window = []
             self.forward.reset()
-            self.feed(kept + [token])
+            self.feed(kept + [drawn])
         return True
 
 
@@ -57,22 +70,38 @@ def first_stop(text, stops):
     return min(found)[1] if found else None
 
 
-def generate(model, ids, settings, count, seed=0, context=None, slide=False, ignore_end=False, stops=()):
-    """Up to count drawn tokens after ids and, where the model has a tokenizer, the bytes they stand for. Without stop
-    strings the bytes are those of all the tokens, with one they end before it."""
+def whole_characters(text):
+    """U+FFFD in place of the beginning of a character that text ends in."""
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    decoder.decode(text)
+    beginning = decoder.getstate()[0]
+    return text[:len(text) - len(beginning)] + "\uFFFD".encode() if beginning else text
+
+
+def bytes_of(model, drawn):
+    if model.bytes_out:
+        return bytes_of_block(drawn)
+    return model.tokenizer.bytes_of([drawn]) if model.tokenizer else b""
+
+
+def generate(model, inputs, settings, count, seed=0, context=None, slide=False, ignore_end=False, stops=(), max_bytes=None):
+    """Up to count drawn tokens or blocks after inputs and, where they stand for bytes, those. Without stop strings and a limit
+    the bytes are those of all that was drawn."""
     session = Session(model, model.context_default if context is None else context, slide, seed)
-    session.begin(list(ids))
+    session.begin(list(inputs))
+    ends = [model.end_block] if model.bytes_out else model.end_tokens
     made, text = [], b""
     while len(made) < count:
-        token = session.draw(settings)
-        if token in model.end_tokens and not ignore_end:
+        drawn = session.draw(settings)
+        if drawn in ends and not ignore_end:
             break
-        made.append(token)
-        if model.tokenizer:
-            text += model.tokenizer.bytes_of([token])
+        made.append(drawn)
+        text = (text + bytes_of(model, drawn))[:max_bytes]
         end = first_stop(text, stops)
         if end is not None:
             return made, text[:end]
-        if len(made) < count and not session.go_on(token):
+        if max_bytes is not None and len(text) == max_bytes:
+            return made, whole_characters(text)
+        if len(made) < count and not session.go_on(drawn):
             break
     return made, text

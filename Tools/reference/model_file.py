@@ -1,91 +1,13 @@
 """stlm-1, sections 3 to 7 and 10: opens a model file and checks every rule."""
 
 import struct
-from dataclasses import dataclass, field
 
 from container import NONE, WEIGHTS, check_sum, read_regions, table_bytes
+from model import (BYTE_BLOCKS, BYTE_DECODER, BYTE_SLOTS, CORE, EMBEDDER, HEAD, LINEAR, SYMBOLS, TOKENS,
+                   Attention, Embedder, FeedForward, Head, Linear, Model, Norm, Step)
 from refusal import require
 from tensors import INT8, PIECEWISE, ROTATION, VECTOR, read_records, read_weights
-from tokenizer import Tokenizer
-
-
-@dataclass
-class Linear:
-    matrix: object
-    bias: object           # tensor or None
-    activation_bits: int
-
-    @property
-    def rows(self):
-        return self.matrix.rows
-
-
-@dataclass
-class Attention:
-    qkv: Linear
-    output: Linear
-    head_count: int
-    kv_head_count: int
-    head_size: int
-    rotation: object
-    score_mantissa: int
-    score_exponent: int
-
-
-@dataclass
-class FeedForward:
-    gated: bool
-    activation: int
-    gate: Linear
-    up: Linear
-    down: Linear
-    pieces: object
-
-
-@dataclass
-class Norm:
-    layer: bool
-    weight: object
-    bias: object
-    fraction_bits: int
-    epsilon: int
-
-
-@dataclass
-class Step:
-    attention: Attention
-    feed_forward: FeedForward
-    attention_norm: Norm
-    feed_forward_norm: Norm
-    kv_slot: int
-
-
-@dataclass
-class Model:
-    hidden_size: int
-    vocabulary_size: int
-    context_default: int
-    context_maximum: int
-    kv_slot_count: int
-    residual_fraction_bits: int
-    logit_fraction_bits: int
-    causal: bool
-    bos: int
-    pad: int
-    end_tokens: list
-    settings: dict
-    stops: list
-    description: str
-    parameter_count: int
-    unique_parameter_count: int
-    embedding: object = None
-    positions: object = None
-    head: Linear = None
-    final_norm: Norm = None
-    steps: list = field(default_factory=list)
-    tensors: list = field(default_factory=list)
-    names: list = field(default_factory=list)
-    tokenizer: Tokenizer = None
+from tokenizer import read_tokenizer
 
 
 class Reader:
@@ -102,13 +24,14 @@ class Reader:
         self.norms = self.records(5, 32, self.read_norm)
         self.attentions = self.records(3, 64, self.read_attention)
         self.feed_forwards = self.records(4, 64, self.read_feed_forward)
-        self.finish_model()
-        self.model.steps = self.records(2, 24, self.read_step)
+        self.model.embedder = self.read_embedder(self.table(1)[208:240])
+        self.model.head = self.read_head(self.table(1)[240:320])
+        self.model.steps = self.records(2, 32, self.read_step)
         self.check_slots()
+        self.check_streams()
         self.model.names = self.read_names()
         if self.table(9):
-            tables = [self.table(kind) for kind in range(9, 15)]
-            self.model.tokenizer = Tokenizer(*tables, self.model.vocabulary_size, self.model.bos)
+            self.model.tokenizer = read_tokenizer(self.table(9), [self.table(kind) for kind in range(10, 15)], self.model)
         self.read_all_weights(verify)
 
     def table(self, kind):
@@ -138,18 +61,18 @@ class Reader:
 
     def read_model(self):
         r = self.table(1)
-        hidden, vocabulary, default, maximum, slots = struct.unpack_from("<5I", r, 0)
-        residual, logit, flags, bos, pad, ends = struct.unpack_from("<iiIIII", r, 44)
-        end_tokens = struct.unpack_from("<4I", r, 68)
+        hidden, vocabulary, default, maximum, slots, block_size, residual, flags, bos, pad, ends = struct.unpack_from("<6Ii4I", r, 0)
+        end_tokens = struct.unpack_from("<4I", r, 44)
         names = ("temperature", "top_k", "top_p", "min_p", "repeat_penalty", "repeat_window")
-        settings = dict(zip(names, struct.unpack_from("<6I", r, 84)))
-        stop_count = struct.unpack_from("<I", r, 108)[0]
+        settings = dict(zip(names, struct.unpack_from("<6I", r, 60)))
+        stop_count = struct.unpack_from("<I", r, 84)[0]
+        end_block = struct.unpack_from("<32H", r, 144)
         require(2 <= hidden <= 65536, f"model: hidden_size {hidden} is not in 2 ... 65536")
-        require(1 <= vocabulary <= 2**20, f"model: vocabulary_size {vocabulary} is not in 1 ... 1048576")
+        require(vocabulary <= 2**20, f"model: vocabulary_size {vocabulary} is more than 1048576")
         require(1 <= maximum <= 65536, f"model: context_maximum {maximum} is not in 1 ... 65536")
         require(1 <= default <= maximum, f"model: context_default {default} is not in 1 ... {maximum}")
-        for name, value in (("residual_fraction_bits", residual), ("logit_fraction_bits", logit)):
-            require(-32 <= value <= 62, f"model: {name} {value} is not in -32 ... 62")
+        require(block_size <= 32, f"model: block_size {block_size} is more than 32")
+        check_fraction_bits(residual, "model: residual_fraction_bits")
         require(flags <= 1, f"model: flags 0x{flags:x} has reserved bits set")
         for name, value in (("bos_token", bos), ("pad_token", pad)):
             require(value == NONE or value < vocabulary, f"model: {name} {value} is not below {vocabulary}")
@@ -161,26 +84,70 @@ class Reader:
         require(stop_count <= 4, f"model: stop_count {stop_count} is more than 4")
         stops = []
         for k in range(4):
-            offset, size = struct.unpack_from("<II", r, 112 + 8 * k)
+            offset, size = struct.unpack_from("<II", r, 88 + 8 * k)
             if k < stop_count:
                 require(1 <= size <= 256, f"model: stop {k} has {size} bytes, not 1 ... 256")
                 stops.append(self.bytes_at(offset, size, f"model: stop {k}"))
             else:
                 require(offset == size == 0, f"model: unused stop {k} is {offset}, {size} and not 0, 0")
-        description = self.text_at(*struct.unpack_from("<II", r, 144), "model: description")
-        require(not any(r[168:]), "model: reserved bytes are not zero")
-        return Model(hidden, vocabulary, default, maximum, slots, residual, logit, flags == 1,
+        description = self.text_at(*struct.unpack_from("<II", r, 120), "model: description")
+        for k, symbol in enumerate(end_block):
+            require(symbol < SYMBOLS if k < block_size else symbol == 0,
+                    f"model: slot {k} of end_block is {symbol}, with block_size {block_size}")
+        require(not any(r[320:]), "model: reserved bytes are not zero")
+        return Model(hidden, vocabulary, default, maximum, slots, block_size, residual, flags == 1,
                      None if bos == NONE else bos, None if pad == NONE else pad, list(end_tokens[:ends]),
-                     settings, stops, description, *struct.unpack_from("<QQ", r, 152))
+                     settings, stops, description, *struct.unpack_from("<QQ", r, 128), list(end_block[:block_size]))
 
-    def finish_model(self):
-        r, m = self.table(1), self.model
-        embedding, positions, norm = struct.unpack_from("<III", r, 20)
-        m.embedding = self.matrix(embedding, m.vocabulary_size, m.hidden_size, "model: embedding")
-        if positions != NONE:
-            m.positions = self.matrix(positions, m.context_maximum, m.hidden_size, "model: position_tensor")
-        m.final_norm = self.pick(self.norms, norm, "model: final_norm")
-        m.head = self.linear(r[32:44], m.vocabulary_size, m.hidden_size, "model: head")
+    # Section 3.1
+
+    def read_embedder(self, r):
+        m = self.model
+        kind, table, positions, fraction_bits = struct.unpack_from("<IIIi", r, 0)
+        require(kind in (TOKENS, BYTE_BLOCKS), f"embedder: kind {kind} is neither 1 nor 2")
+        require(not any(r[16:]), "embedder: reserved bytes are not zero")
+        check_fraction_bits(fraction_bits, "embedder: fraction_bits")
+        if kind == TOKENS:
+            table = self.matrix(table, m.vocabulary_size, m.hidden_size, "embedder: table")
+            require(fraction_bits == m.residual_fraction_bits,
+                    f"embedder: fraction_bits {fraction_bits} are not the core's {m.residual_fraction_bits}")
+            positions = None if positions == NONE else self.matrix(positions, m.context_maximum, m.hidden_size, "embedder: position_tensor")
+        else:
+            table = self.matrix(table, SYMBOLS, None, "embedder: table")
+            require(m.bos is None, f"model: bos_token {m.bos} with an embedder of byte blocks")
+            positions = self.matrix(positions, m.block_size, table.columns, "embedder: position_tensor")
+        return Embedder(kind, table, positions, fraction_bits)
+
+    # Section 3.2
+
+    def read_head(self, r):
+        """All but the shapes of output_norm and output, which depend on the steps."""
+        m = self.model
+        kind, norm = struct.unpack_from("<II", r, 0)
+        byte_table, positions, fraction_bits, output_norm = struct.unpack_from("<IIiI", r, 20)
+        logit_bits = struct.unpack_from("<i", r, 48)[0]
+        require(kind in (LINEAR, BYTE_SLOTS, BYTE_DECODER), f"head: kind {kind} is none of 1, 2 and 3")
+        require(not any(r[52:]), "head: reserved bytes are not zero")
+        require((m.block_size == 0) == (m.embedder.kind == TOKENS and kind == LINEAR),
+                f"model: block_size {m.block_size} with an embedder of kind {m.embedder.kind} and a head of kind {kind}")
+        check_fraction_bits(fraction_bits, "head: fraction_bits")
+        check_fraction_bits(logit_bits, "head: logit_fraction_bits")
+        require((kind == BYTE_DECODER) == (byte_table != NONE), f"head: byte_table {byte_table} in a head of kind {kind}")
+        projection = None
+        if kind == LINEAR:
+            require(struct.unpack_from("<III", r, 8) == (NONE, NONE, 0), "head: it is linear and has a projection")
+            require(positions == output_norm == NONE, f"head: it is linear and has position_tensor {positions}, output_norm {output_norm}")
+            require(fraction_bits == 0, f"head: it is linear and has fraction_bits {fraction_bits}")
+            positions = byte_table = None
+        else:
+            positions = self.matrix(positions, m.block_size, None, "head: position_tensor")
+            width = positions.columns
+            rows = width * (m.block_size if kind == BYTE_SLOTS else 1)
+            projection = self.linear(r[8:20], rows, m.hidden_size, "head: projection")
+            byte_table = self.matrix(byte_table, SYMBOLS, width, "head: byte_table") if kind == BYTE_DECODER else None
+        output = self.linear(r[36:48], m.vocabulary_size if kind == LINEAR else SYMBOLS, None, "head: output")
+        return Head(kind, self.norm(norm, m.hidden_size, "head: input_norm"), projection, byte_table, positions,
+                    fraction_bits, self.norm(output_norm, None, "head: output_norm"), output, logit_bits)
 
     # Section 5: parts
 
@@ -190,6 +157,11 @@ class Reader:
         require(index < len(table), f"{what}: index {index} is not below {len(table)}")
         return table[index]
 
+    def norm(self, index, size, what):
+        norm = self.pick(self.norms, index, what)
+        check_width(norm, size, what)
+        return norm
+
     def tensor(self, index, what):
         require(index < len(self.tensors), f"{what}: tensor {index} is not below {len(self.tensors)}")
         return self.tensors[index]
@@ -198,13 +170,13 @@ class Reader:
         t = self.tensor(index, what)
         require(t.is_matrix, f"{what}: tensor {index} of encoding {t.encoding} is no matrix")
         require(t.rows == rows or rows is None, f"{what}: tensor {index} has {t.rows} rows and not {rows}")
-        require(t.columns == columns, f"{what}: tensor {index} has {t.columns} columns and not {columns}")
+        require(t.columns == columns or columns is None, f"{what}: tensor {index} has {t.columns} columns and not {columns}")
         return t
 
     def vector(self, index, size, what):
         t = self.tensor(index, what)
         require(t.encoding == VECTOR, f"{what}: tensor {index} of encoding {t.encoding} is no vector")
-        require(t.columns == size, f"{what}: tensor {index} has {t.columns} elements and not {size}")
+        require(t.columns == size or size is None, f"{what}: tensor {index} has {t.columns} elements and not {size}")
         return t
 
     def linear(self, record, rows, columns, what):
@@ -216,7 +188,7 @@ class Reader:
         return Linear(matrix, vector, width)
 
     def read_attention(self, r, k):
-        what, hidden = f"attention {k}", self.model.hidden_size
+        what = f"attention {k}"
         heads, kv_heads, size, rotation, pairing, mantissa, exponent = struct.unpack_from("<6Ii", r, 24)
         require(heads >= 1 and kv_heads >= 1, f"{what}: head counts {heads} and {kv_heads} are not both at least 1")
         require(heads % kv_heads == 0, f"{what}: {kv_heads} key-value heads do not divide {heads} heads")
@@ -226,8 +198,8 @@ class Reader:
         require(2**30 <= mantissa < 2**31, f"{what}: score_scale_mantissa {mantissa} is not in 2^30 ... 2^31 - 1")
         require(0 <= exponent <= 64, f"{what}: score_scale_exponent {exponent} is not in 0 ... 64")
         require(not any(r[52:]), f"{what}: reserved bytes are not zero")
-        qkv = self.linear(r[0:12], (heads + 2 * kv_heads) * size, hidden, f"{what}: qkv")
-        output = self.linear(r[12:24], hidden, heads * size, f"{what}: output")
+        qkv = self.linear(r[0:12], (heads + 2 * kv_heads) * size, None, f"{what}: qkv")
+        output = self.linear(r[12:24], qkv.columns, heads * size, f"{what}: output")
         table = None
         if rotation != NONE:
             require(size % 2 == 0, f"{what}: head_size {size} with rotation is odd")
@@ -239,18 +211,19 @@ class Reader:
         return Attention(qkv, output, heads, kv_heads, size, table, mantissa, exponent)
 
     def read_feed_forward(self, r, k):
-        what, hidden = f"feed-forward {k}", self.model.hidden_size
+        what = f"feed-forward {k}"
         kind, activation = struct.unpack_from("<II", r, 0)
         pieces = struct.unpack_from("<I", r, 44)[0]
         require(kind in (1, 2), f"{what}: kind {kind} is neither 1 nor 2")
         require(activation <= 7, f"{what}: activation {activation} is unknown")
         require(not any(r[48:]), f"{what}: reserved bytes are not zero")
-        up = self.linear(r[20:32], None, hidden, f"{what}: up")
+        up = self.linear(r[20:32], None, None, f"{what}: up")
         require(up.rows <= 65536, f"{what}: ffn_size {up.rows} is more than 65536")
-        down = self.linear(r[32:44], hidden, up.rows, f"{what}: down")
+        down = self.linear(r[32:44], None, up.rows, f"{what}: down")
+        require(down.rows <= 65536, f"{what}: its output's width {down.rows} is more than 65536")
         gate = None
         if kind == 2:
-            gate = self.linear(r[8:20], up.rows, hidden, f"{what}: gate")
+            gate = self.linear(r[8:20], up.rows, up.columns, f"{what}: gate")
         else:
             require(struct.unpack_from("<III", r, 8) == (NONE, NONE, 0), f"{what}: it is plain and has a gate")
         require((activation == 7) == (pieces != NONE), f"{what}: activation {activation} with activation_tensor {pieces}")
@@ -261,14 +234,14 @@ class Reader:
         return FeedForward(kind == 2, activation, gate, up, down, table)
 
     def read_norm(self, r, k):
-        what, hidden = f"norm {k}", self.model.hidden_size
+        what = f"norm {k}"
         kind, weight, bias, fraction_bits, epsilon, reserved = struct.unpack("<IIIiQQ", r)
         require(kind in (1, 2), f"{what}: kind {kind} is neither 1 nor 2")
-        require(-32 <= fraction_bits <= 62, f"{what}: output_fraction_bits {fraction_bits} is not in -32 ... 62")
+        check_fraction_bits(fraction_bits, f"{what}: output_fraction_bits")
         require(reserved == 0, f"{what}: the reserved field is {reserved}")
-        weight = self.vector(weight, hidden, f"{what}: weight")
+        weight = self.vector(weight, None, f"{what}: weight")
         if bias != NONE:
-            bias = self.vector(bias, hidden, f"{what}: bias")
+            bias = self.vector(bias, weight.columns, f"{what}: bias")
             require(bias.exponent == fraction_bits,
                     f"{what}: its bias has {bias.exponent} fraction bits and its output {fraction_bits}")
         return Norm(kind == 2, weight, None if bias == NONE else bias, fraction_bits, epsilon)
@@ -277,23 +250,66 @@ class Reader:
 
     def read_step(self, r, k):
         what = f"step {k}"
-        attention, feed_forward, norm_a, norm_f, slot, reserved = struct.unpack("<6I", r)
+        attention, feed_forward, norm_a, norm_f, slot, section, flags, fraction_bits = struct.unpack("<7Ii", r)
         require(attention != NONE or feed_forward != NONE, f"{what}: it has neither attention nor feed-forward")
         require(attention != NONE or norm_a == NONE, f"{what}: it has a norm {norm_a} for no attention")
         require(feed_forward != NONE or norm_f == NONE, f"{what}: it has a norm {norm_f} for no feed-forward")
-        require((slot == NONE) == (attention == NONE), f"{what}: kv_slot {slot} with attention {attention}")
+        require(section in (EMBEDDER, CORE, HEAD), f"{what}: section {section} is none of 1, 2 and 3")
+        require(flags <= 1, f"{what}: flags 0x{flags:x} has reserved bits set")
+        require(not flags or feed_forward != NONE and section != CORE,
+                f"{what}: nothing replaces the stream in section {section} with feed-forward {feed_forward}")
+        require((slot == NONE) == (attention == NONE or section != CORE), f"{what}: kv_slot {slot} with attention {attention} in section {section}")
         count = self.model.kv_slot_count
         require(slot == NONE or slot < count, f"{what}: kv_slot {slot} is not below {count}")
-        require(reserved == 0, f"{what}: the reserved field is {reserved}")
+        check_fraction_bits(fraction_bits, f"{what}: fraction_bits")
         return Step(self.pick(self.attentions, attention, f"{what}: attention"),
                     self.pick(self.feed_forwards, feed_forward, f"{what}: feed-forward"),
                     self.pick(self.norms, norm_a, f"{what}: attention_norm"),
-                    self.pick(self.norms, norm_f, f"{what}: feed_forward_norm"), slot)
+                    self.pick(self.norms, norm_f, f"{what}: feed_forward_norm"), slot, section, flags == 1, fraction_bits)
 
     def check_slots(self):
-        used, count = [s.kv_slot for s in self.model.steps if s.attention], self.model.kv_slot_count
+        steps, count = self.model.steps, self.model.kv_slot_count
+        for k in range(1, len(steps)):
+            require(steps[k - 1].section <= steps[k].section, f"step {k}: section {steps[k].section} follows {steps[k - 1].section}")
+        used = [s.kv_slot for s in steps if s.kv_slot != NONE]
         require(len(used) == len(set(used)) == count,
-                f"schedule: {len(used)} steps with attention use {len(set(used))} kv slots of {count}")
+                f"schedule: {len(used)} steps with attention in the core use {len(set(used))} kv slots of {count}")
+
+    def check_streams(self):
+        """Follows the width and the fraction bits of each section's stream."""
+        m, e, h = self.model, self.model.embedder, self.model.head
+        require(e.kind == BYTE_BLOCKS or not m.section(EMBEDDER), "schedule: steps of an embedder of tokens")
+        require(h.kind != LINEAR or not m.section(HEAD), "schedule: steps of a linear head")
+        core = m.hidden_size, m.residual_fraction_bits
+        ends = self.stream(EMBEDDER, e.table.columns, e.fraction_bits)
+        require(ends == core, f"embedder: its stream ends with width and fraction bits {ends} and not {core}")
+        self.stream(CORE, *core)
+        width = m.hidden_size
+        if h.kind != LINEAR:
+            width = self.stream(HEAD, h.positions.columns, h.fraction_bits)[0]
+        check_width(h.output_norm, width, "head: output_norm")
+        require(h.output.columns == width, f"head: output has {h.output.columns} columns and not {width}")
+
+    def stream(self, section, width, fraction_bits):
+        for k, step in enumerate(self.model.steps):
+            if step.section != section:
+                continue
+            what, a, f = f"step {k}", step.attention, step.feed_forward
+            check_width(step.attention_norm, width, f"{what}: attention_norm")
+            check_width(step.feed_forward_norm, width, f"{what}: feed_forward_norm")
+            if a:
+                require(a.width == width, f"{what}: attention of width {a.width} in a stream of {width}")
+                # Section 6 asks a rotation for the core's positions only; here slots are positions
+                require(section == CORE or a.rotation is None or a.rotation.rows >= self.model.block_size,
+                        f"{what}: a rotation of fewer positions than block_size {self.model.block_size}")
+            if f:
+                require(f.up.columns == width, f"{what}: feed-forward of input width {f.up.columns} in a stream of {width}")
+                require(step.replaces or f.down.rows == width, f"{what}: feed-forward of output width {f.down.rows} in a stream of {width}")
+                width = f.down.rows
+            require(step.replaces or step.fraction_bits == fraction_bits,
+                    f"{what}: fraction_bits {step.fraction_bits} in a stream of {fraction_bits}")
+            fraction_bits = step.fraction_bits
+        return width, fraction_bits
 
     # Section 7: names
 
@@ -326,6 +342,14 @@ class Reader:
             if verify:
                 check_sum(self.data, region)
             read_weights(tensor, self.data[region.offset:region.offset + region.byte_count], verify)
+
+
+def check_fraction_bits(value, what):
+    require(-32 <= value <= 62, f"{what} {value} is not in -32 ... 62")
+
+
+def check_width(norm, width, what):
+    require(norm is None or width is None or norm.size == width, f"{what}: a norm of size {norm and norm.size} for width {width}")
 
 
 def check_settings(s, what):

@@ -11,7 +11,8 @@ from generation import generate
 from model_file import check_settings, open_model
 from refusal import Refused, require
 from sampling import q16
-from scoring import decimal, parts, perplexity, score
+from scoring import LN2_Q64, MOST, decimal, option_cost, parts, perplexity, score
+from tokenizer import decode
 
 
 def parse_ids(text):
@@ -19,19 +20,40 @@ def parse_ids(text):
     return [int(word) for word in text.split()]
 
 
-def tokenizer_of(model):
+def parse_inputs(model, text):
+    """Tokens, or blocks from block_size numbers each."""
+    ids, size = parse_ids(text), model.block_size
+    if not model.bytes_in:
+        return ids
+    require(len(ids) % size == 0, f"ids: {len(ids)} symbols are no blocks of {size}")
+    return [ids[k:k + size] for k in range(0, len(ids), size)]
+
+
+def numbers(drawn):
+    """Tokens as they are, blocks one after the other."""
+    return [number for one in drawn for number in (one if isinstance(one, list) else [one])]
+
+
+def items(model, text):
     require(model.tokenizer is not None, "the model has no tokenizer")
-    return model.tokenizer
+    return model.tokenizer.encode(text)
 
 
-def encode(model, text, with_bos=True):
-    ids = tokenizer_of(model).encode(text)
-    return [model.bos] + ids if with_bos and model.bos is not None else ids
+def sides(model, text):
+    """What goes in and what comes out for each item of a text."""
+    found = items(model, text)
+    blocks = [model.tokenizer.block(item) for item in found] if model.bytes_in or model.bytes_out else []
+    return blocks if model.bytes_in else found, blocks if model.bytes_out else found
+
+
+def encode(model, text):
+    inputs = sides(model, text)[0]
+    return inputs if model.bos is None else [model.bos] + inputs
 
 
 def prompt(model, text):
-    """A text to go on from. An empty one of a model without bos_token begins with the first end token."""
-    return encode(model, text) or model.end_tokens[:1]
+    """A text to go on from. An empty one of a model without bos_token begins with the first end token or end_block."""
+    return encode(model, text) or [first for first in [model.first_input] if first is not None]
 
 
 def bytes_of_argument(text):
@@ -39,20 +61,22 @@ def bytes_of_argument(text):
 
 
 def run_logits(model, a):
-    logits = Forward(model).logits(parse_ids(a.ids)).astype(np.int32)
+    """A byte decoder's slots see the symbols of the block that follows among the inputs, or else their own likeliest."""
+    inputs = parse_inputs(model, a.ids)
+    logits = Forward(model).logits(inputs, inputs[1:] if model.bytes_in else ()).astype(np.int32)
     np.save(a.out, logits)
     print(json.dumps({"fraction_bits": model.logit_fraction_bits, "shape": list(logits.shape)}))
 
 
 def run_encode(model, a):
-    print(*encode(model, bytes_of_argument(a.text)))
+    print(*numbers(encode(model, bytes_of_argument(a.text))))
 
 
 def run_decode(model, a):
-    ids = parse_ids(a.ids)
-    for i in ids:
-        require(i < model.vocabulary_size, f"token {i} is not below {model.vocabulary_size}")
-    sys.stdout.buffer.write(tokenizer_of(model).decode(ids) + b"\n")
+    inputs = parse_inputs(model, a.ids)
+    Forward(model).check(inputs)
+    require(model.bytes_in or model.tokenizer is not None, "the model has no tokenizer")
+    sys.stdout.buffer.write(decode(model, inputs) + b"\n")
 
 
 def run_generate(model, a):
@@ -67,25 +91,31 @@ def run_generate(model, a):
     check_settings(settings, "settings")
     require(0 <= a.seed < 2**64, f"seed {a.seed} is not in 0 ... 2^64 - 1")
     text = None if a.text is None else bytes_of_argument(a.text)
-    ids = prompt(model, text) if a.ids is None else parse_ids(a.ids)
+    inputs = prompt(model, text) if a.ids is None else parse_inputs(model, a.ids)
     how = dict(seed=a.seed, context=a.context, slide=a.slide, ignore_end=a.ignore_eos)
     if a.print == "ids":
-        print(*generate(model, ids, settings, a.n, **how)[0])
+        print(*numbers(generate(model, inputs, settings, a.n, **how)[0]))
         return
-    t = tokenizer_of(model)
-    stops = model.stops if a.stop is None else [bytes_of_argument(stop) for stop in a.stop]
+    require(model.bytes_out or model.tokenizer is not None, "the model has no tokenizer")
+    stops = model.stops + [bytes_of_argument(stop) for stop in a.stop]
     require(all(1 <= len(stop) <= 256 for stop in stops), "a stop string must have 1 to 256 bytes")
-    made = generate(model, ids, settings, a.n, stops=stops, **how)[1]
+    require(a.max_bytes is None or a.max_bytes >= 1, "a limit of bytes must be at least 1")
+    made = generate(model, inputs, settings, a.n, stops=stops, max_bytes=a.max_bytes, **how)[1]
     if text is None:
-        text = t.decode(ids)
-    elif not text:
-        made = t.without_space(made)
+        text = decode(model, inputs)
+    elif not text and model.tokenizer:
+        made = model.tokenizer.without_space(made)
     sys.stdout.buffer.write(text + made + b"\n")
 
 
-def run_score(model, a):
+def context_of(model, a):
     size = model.context_default if a.context is None else a.context
     require(1 <= size <= model.context_maximum, f"context {size} is not in 1 ... {model.context_maximum}")
+    return size
+
+
+def run_score(model, a):
+    size = context_of(model, a)
     try:
         with open(a.file, "rb") as file:
             text = file.read() if a.bytes is None else file.read(max(0, a.bytes))
@@ -96,28 +126,39 @@ def run_score(model, a):
     if a.split is not None:
         require(a.split, "the separator is empty")
         texts = parts(text, bytes_of_argument(a.split))
-        first = model.end_tokens[0] if model.bos is None and model.end_tokens else None
-    scores = [score(Forward(model), encode(model, part, with_bos=False), size, first) for part in texts]
+        first = model.first_input
+    scores = [score(Forward(model), *sides(model, part), size, first) for part in texts]
     count, total = (sum(column) for column in zip(*scores, (0, 0)))
+    total = min(MOST, total)
     byte_count = sum(map(len, texts))
-    require(count, f"{a.file}: no token can be scored")
+    require(count, f"{a.file}: there is nothing that can be scored")
     print(json.dumps({"tokens": count, "total_bits": total, "bytes": byte_count, "bits": decimal(total, 1 << 24),
                       "bits_per_byte": decimal(total, byte_count << 24), "perplexity": decimal(perplexity(total, count), 2**30)}))
+
+
+def run_choose(model, a):
+    """Section 10, multiple choice."""
+    size, sums = context_of(model, a), []
+    for option in a.option:
+        inputs, targets = sides(model, bytes_of_argument(f"{a.prefix} {option}"))
+        sums.append(option_cost(Forward(model), inputs, targets, size))
+    print(json.dumps({"choice": sums.index(min(sums)), "total_bits": sums, "log_likelihoods": [-(total * LN2_Q64 >> 64) for total in sums]}))
 
 
 def run_info(model, a):
     t = model.tokenizer
     print(json.dumps({
         "description": model.description, "hidden_size": model.hidden_size, "vocabulary_size": model.vocabulary_size,
-        "context_default": model.context_default, "context_maximum": model.context_maximum, "causal": model.causal,
+        "block_size": model.block_size, "embedder": model.embedder.kind,
+        "head": model.head.kind, "context_default": model.context_default, "context_maximum": model.context_maximum, "causal": model.causal,
         "steps": len(model.steps), "tensors": len(model.tensors), "names": len(model.names), "bos_token": model.bos,
-        "end_tokens": model.end_tokens, "parameters": model.parameter_count,
+        "end_tokens": model.end_tokens, "end_block": model.end_block, "parameters": model.parameter_count,
         "unique_parameters": model.unique_parameter_count, "settings": model.settings,
         "stops": [stop.decode("utf-8", "replace") for stop in model.stops],
-        "tokenizer": t and {"kind": t.kind, "pieces": t.count, "merges": len(t.merges)}}))
+        "tokenizer": t and {"kind": t.kind, "pieces": t.count, "merges": len(t.merges), "pre_split": t.pre_split}}))
 
 
-def arguments():
+def arguments(words):
     parser = argparse.ArgumentParser(description=__doc__)
     commands = parser.add_subparsers(required=True)
 
@@ -146,19 +187,24 @@ def arguments():
     sub.add_argument("--context", type=int)
     sub.add_argument("--slide", action="store_true")
     sub.add_argument("--ignore-eos", action="store_true")
-    sub.add_argument("--stop", action="append")
+    sub.add_argument("--stop", action="append", default=[])
+    sub.add_argument("--max-bytes", type=int)
     sub.add_argument("--print", choices=("ids", "text"), default="ids")
     sub = command("score", run_score)
     sub.add_argument("--file", required=True)
     sub.add_argument("--context", type=int)
     sub.add_argument("--bytes", type=int)
     sub.add_argument("--split")
+    sub = command("choose", run_choose)
+    sub.add_argument("--prefix", required=True)
+    sub.add_argument("--option", action="append", required=True)
+    sub.add_argument("--context", type=int)
     command("info", run_info).add_argument("--verify", action="store_true")
-    return parser.parse_args()
+    return parser.parse_args(words)
 
 
-def main():
-    a = arguments()
+def main(words=None):
+    a = arguments(words)
     try:
         a.run(open_model(a.model, getattr(a, "verify", False)), a)
     except (Refused, OSError) as error:

@@ -9,8 +9,8 @@ from container import align
 from refusal import require
 
 INT8, INT16, VECTOR, ROTATION, PIECEWISE = 1, 2, 3, 4, 5
-# Section 10. It has no limit for the columns of a rotation that no attention uses; its region's size bounds them.
-COLUMN_LIMITS = {INT8: 65536, INT16: 65536, VECTOR: 2**20, ROTATION: 2**32 - 1, PIECEWISE: 64}
+# Section 10
+COLUMN_LIMITS = {INT8: 65536, INT16: 65536, VECTOR: 2**20, ROTATION: 65536, PIECEWISE: 64}
 
 
 @dataclass

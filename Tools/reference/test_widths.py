@@ -11,8 +11,9 @@ import numpy as np
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 import arithmetic
-import forward
-from model_file import Linear, Norm
+import layers
+from forward import added, entering, mean
+from model import Linear, Norm
 from tensors import Tensor
 
 LOW, HIGH = -2**31, 2**31 - 1
@@ -144,7 +145,7 @@ class Widths(unittest.TestCase):
             bias = (self.ints(rows), int(self.random.integers(-32, 63))) if trial % 7 < 4 else None
             matrix = Tensor(0, w // 8, rows, columns, T, codes=W, scale_u=2048 + q % 2048, scale_d=q >> 11)
             vector = bias and Tensor(1, 3, 1, rows, bias[1], codes=bias[0])
-            got, GF = forward.linear(Linear(matrix, vector, b), v, np.array([F]), fixed)
+            got, GF = layers.linear(Linear(matrix, vector, b), v, np.array([F]), fixed)
             plain = bias and (bias[0].tolist(), bias[1])
             self.assertEqual((got[0].tolist(), int(GF[0])), linear(W.tolist(), q.tolist(), T, plain, v[0].tolist(), F, b, w, fixed))
 
@@ -159,7 +160,21 @@ class Widths(unittest.TestCase):
             if trial % 17 == 0:
                 epsilon = 2**64 - 1
             record = Norm(trial % 2 == 1, Tensor(0, 3, 1, n, FG, codes=g), None, FY, epsilon)
-            self.assertEqual(forward.normalise_one(record, x, F).tolist(), norm(1 + trial % 2, x.tolist(), F, g.tolist(), FG, FY, epsilon))
+            self.assertEqual(layers.normalise_one(record, x, F).tolist(), norm(1 + trial % 2, x.tolist(), F, g.tolist(), FG, FY, epsilon))
+
+    def test_streams(self):
+        """Rows of matrices enter streams and are added to them; blocks become their mean."""
+        for trial in range(100):
+            w, rows, columns = (8, 16)[trial % 2], (1, 5, 32)[trial % 3], 7
+            W, q = self.random.integers(-2**(w - 1), 2**(w - 1), (rows, columns)), self.random.integers(0, 65536, rows)
+            T, F = int(self.random.integers(-64, 128)), int(self.random.integers(-32, 63))
+            matrix = Tensor(0, w // 8, rows, columns, T, codes=W, scale_u=2048 + q % 2048, scale_d=q >> 11)
+            index, x = self.random.permutation(rows), self.ints((rows, columns), 1 + trial % 31)
+            exact = [[scale(int(c) * (2048 + int(q[i]) % 2048), (int(q[i]) >> 11) + T - F) for c in W[i]] for i in index]
+            self.assertEqual(entering(matrix, index, F).tolist(), exact)
+            exact = [[sat(a + b) for a, b in zip(*pair)] for pair in zip(exact, x.tolist())]
+            self.assertEqual(added(x, matrix, index, F).tolist(), exact)
+            self.assertEqual(mean(x).tolist(), [(2 * sum(column) + rows) // (2 * rows) for column in x.T.tolist()])
 
     def test_attention(self):
         for trial in range(60):
@@ -175,7 +190,7 @@ class Widths(unittest.TestCase):
             UC = (2**30, 2**31 - 1)[trial % 2]
             EC = int(self.random.integers(0, 65))
             layer = SimpleNamespace(head_count=H, kv_head_count=G, head_size=s, score_mantissa=UC, score_exponent=EC)
-            got, EL = forward.attend(layer, *parts[0], *parts[1], *parts[2])
+            got, EL = layers.attend(layer, *parts[0], *parts[1], *parts[2])
             plain = [[quantise(row.tolist(), F, 16) for row in v.reshape(-1, s)] for v in raw]
             rows = [[plain[k][t * G:(t + 1) * G] for t in range(n)] for k in (1, 2)]
             self.assertEqual((got.tolist(), EL), attend(H, G, s, UC, EC, plain[0], *rows))

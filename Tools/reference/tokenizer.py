@@ -1,18 +1,58 @@
-"""stlm-1, section 8: the tokenizer tables, encoding and decoding."""
+"""stlm-1, section 8: the tokenizer tables, encoding and decoding, and the blocks of items."""
 
 import heapq
 import struct
 
+from characters import SPACE, character_size, cut, end_of_piece, end_of_word
+from model import BYTES, PAD
 from refusal import require
 
-SPACE = b" "
+WORDS = 3
+TABLES = ("piece offsets", "piece bytes", "merges", "characters", "adjacency")
+
+
+def read_tokenizer(record, tables, model):
+    """From the regions 9 to 14; tables that are absent are empty."""
+    kind = struct.unpack_from("<I", record)[0]
+    require(kind in (1, 2, WORDS), f"tokenizer: kind {kind} is none of 1, 2 and 3")
+    if kind == WORDS:
+        require(not any(record[4:]), "tokenizer: bytes after the kind of a tokenizer of words are not zero")
+        for name, table in zip(TABLES, tables):
+            require(not table, f"{name}: a tokenizer of words has no such region")
+        require(model.bytes_in and model.bytes_out, "tokenizer: words, but embedder and head do not both work on blocks")
+        return Words(model.block_size)
+    for name, table in zip(TABLES, tables):
+        require(table or name in ("merges", "characters"), f"there is a tokenizer but no {name} region")
+    return Tokenizer(record, *tables, model.vocabulary_size, model.block_size)
+
+
+def padded(data, size):
+    return list(data[:size]) + [PAD] * (size - len(data))
+
+
+class Words:
+    """8.10 and 8.11: items are words."""
+
+    kind, count, merges, pre_split, space_first = WORDS, 0, {}, False, False
+
+    def __init__(self, block_size):
+        self.block_size = block_size
+
+    def encode(self, text):
+        return list(cut(text, lambda text, at: end_of_word(text, at, self.block_size)))
+
+    def block(self, word):
+        return padded(word, self.block_size)
+
+    def without_space(self, text):
+        return text
 
 
 class Tokenizer:
-    """Opened from the regions 9 to 14; bos_token matters to decoding only."""
+    """Items are tokens."""
 
-    def __init__(self, record, offsets, piece_bytes, merges, characters, adjacency, vocabulary_size, bos):
-        self.bos = bos
+    def __init__(self, record, offsets, piece_bytes, merges, characters, adjacency, vocabulary_size, block_size):
+        self.block_size = block_size
         self.read_record(record, vocabulary_size)
         self.read_pieces(offsets, piece_bytes)
         self.check_bytes()
@@ -24,15 +64,17 @@ class Tokenizer:
     def read_record(self, r, vocabulary_size):
         self.kind, flags, self.count, self.longest = struct.unpack_from("<4I", r, 0)
         self.byte_tokens = struct.unpack_from("<256H", r, 16)
-        self.space_first = flags == 1
+        pre_split = struct.unpack_from("<I", r, 528)[0]
+        self.space_first, self.pre_split = flags == 1, pre_split == 1
         limit = min(65536, vocabulary_size)
-        require(self.kind in (1, 2), f"tokenizer: kind {self.kind} is neither 1 nor 2")
         require(flags <= 1, f"tokenizer: flags 0x{flags:x} has reserved bits set")
+        require(pre_split <= 1, f"tokenizer: pre_split {pre_split} is neither 0 nor 1")
+        require(not self.pre_split or self.kind == 1 and not flags, f"tokenizer: pre_split with kind {self.kind}, flags {flags}")
         require(1 <= self.count <= limit, f"tokenizer: piece_count {self.count} is not in 1 ... {limit}")
         require(self.longest <= 4096, f"tokenizer: longest_piece {self.longest} is more than 4096")
         for byte, token in enumerate(self.byte_tokens):
             require(token < self.count, f"tokenizer: token {token} of byte {byte} is not below {self.count}")
-        require(not any(r[528:]), "tokenizer: reserved bytes are not zero")
+        require(not any(r[532:]), "tokenizer: reserved bytes are not zero")
 
     # 8.2
     def read_pieces(self, table, data):
@@ -49,7 +91,7 @@ class Tokenizer:
         longest = max(map(len, self.pieces))
         require(longest == self.longest, f"tokenizer: longest_piece is {self.longest}, the longest has {longest} bytes")
 
-    # 8.1, last line
+    # 8.1, byte_tokens
     def check_bytes(self):
         for byte, token in enumerate(self.byte_tokens):
             require(self.pieces[token] == bytes([byte]), f"tokenizer: the piece of byte {byte}'s token {token} is not that byte")
@@ -93,11 +135,12 @@ class Tokenizer:
                 n = 8 * k + (table[k] ^ expected[k]).bit_length() - 1
                 require(False, f"adjacency: bit {n} (bytes {n // 256} and {n % 256}) is not what the pieces say")
 
-    # 8.6, without step 4
+    # 8.6, without step 5
     def encode(self, text):
         if self.space_first and text:
             text = SPACE + text
-        return self.merge(self.split(text))
+        pieces = cut(text, end_of_piece) if self.pre_split else [text]
+        return [token for piece in pieces for token in self.merge(self.split(piece))]
 
     def split(self, text):
         tokens, at = [], 0
@@ -111,7 +154,7 @@ class Tokenizer:
         return tokens
 
     def merge(self, tokens):
-        """Step 3 on a linked list with a heap; pairs that have changed since are skipped."""
+        """Step 4 on a linked list with a heap; pairs that have changed since are skipped."""
         count = len(tokens)
         after, previous, alive = list(range(1, count + 1)), list(range(-1, count - 1)), [True] * count
         heap = []
@@ -138,10 +181,6 @@ class Tokenizer:
         return [token for token, live in zip(tokens, alive) if live]
 
     # 8.7
-    def decode(self, ids):
-        """The whole text of ids from its start: a bos_token there stands for nothing, and a space put before it is dropped."""
-        begins = self.bos is not None and ids[:1] == [self.bos]
-        return self.without_space(self.bytes_of(ids[1:] if begins else ids))
 
     def without_space(self, text):
         return text[1:] if self.space_first and text.startswith(SPACE) else text
@@ -150,13 +189,21 @@ class Tokenizer:
         """The pieces' bytes; ids without a piece stand for nothing."""
         return b"".join(self.pieces[i] for i in ids if i < self.count)
 
+    # 8.11
+    def block(self, token):
+        """The decoder puts U+FFFD for maximal subparts."""
+        return padded(self.bytes_of([token]).decode("utf-8", "replace").encode(), self.block_size)
 
-def character_size(text, at):
-    """Bytes of the well-formed UTF-8 character at this place, or 0."""
-    for size in range(1, 5):
-        try:
-            text[at:at + size].decode("utf-8")
-            return size
-        except UnicodeDecodeError:
-            pass
-    return 0
+
+def bytes_of_block(block):
+    return bytes(symbol for symbol in block if symbol < BYTES)
+
+
+def decode(model, inputs):
+    """The whole text of inputs from its start: a bos_token there stands for nothing, and a space put before it is dropped."""
+    t = model.tokenizer
+    if model.bytes_in:
+        text = b"".join(map(bytes_of_block, inputs))
+    else:
+        text = t.bytes_of(inputs[1:] if model.bos is not None and inputs[:1] == [model.bos] else inputs)
+    return t.without_space(text) if t else text
