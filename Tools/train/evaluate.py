@@ -1,4 +1,4 @@
-"""Bits per byte of an STLM token model on a text, in float32 or float64."""
+"""Bits per byte of an STLM model, token level or byte level, on a text, in float32 or float64."""
 import argparse
 import json
 import math
@@ -10,7 +10,8 @@ import torch
 from torch.nn import functional as F
 
 import bpe
-from model import Model
+import words
+from model import Model, wide
 
 
 def load_checkpoint(path):
@@ -32,8 +33,11 @@ def load_model(path, dtype=torch.float32):
 
 def find_tokenizer(config, folder):
     e = config.model.embedder
-    if e.tokenizer_type != "bpe":
-        raise SystemExit(f"The checkpoint uses the tokenizer {e.tokenizer_type}, but only bpe can be run here; give another checkpoint.")
+    if e.embedding_model_type == "byte_level" and e.tokenizer_type == "words":
+        return words.Tokenizer()
+    if e.embedding_model_type == "byte_level" or e.tokenizer_type != "bpe":
+        raise SystemExit(f"The checkpoint uses the {e.embedding_model_type} embedder with the tokenizer {e.tokenizer_type}, "
+                         "but only generic with bpe and byte_level with words can be run here; give another checkpoint.")
     path = os.path.join(folder, f"bpe_{e.dataset_name}_{config.model.vocab_size}.model")
     if not os.path.isfile(path):
         raise SystemExit(f"There is no tokenizer {path}; put it beside the checkpoint or name it with --tokenizer.")
@@ -41,12 +45,12 @@ def find_tokenizer(config, folder):
 
 
 def windows(ids, W):
-    """Inputs ids[k*W:(k+1)*W] with targets one further: all ids but the first are scored once."""
+    """Inputs ids[k*W:(k+1)*W] (tokens or blocks) with targets one further: all ids but the first are scored once."""
     return [ids[s:s + W + 1] for s in range(0, len(ids) - 1, W)]
 
 
-def total_nll(model, pieces, tokens_per_batch=4096, device="cpu"):
-    """Sum of -ln p over all targets of all pieces; returns (nats, count)."""
+def total_nll(model, pieces, tokens_per_batch=4096, device="cpu", table=None):
+    """Sum of -ln p over all targets of all pieces; returns (nats, count). For byte models `table` holds the blocks."""
     pieces = sorted(pieces, key=len)
     nats, count, i = 0.0, 0, 0
     with torch.no_grad():
@@ -61,10 +65,8 @@ def total_nll(model, pieces, tokens_per_batch=4096, device="cpu"):
                 x[r, :len(p)] = p
                 target[r, :len(p) - 1] = p[1:]
                 count += len(p) - 1
-            logits = model(torch.from_numpy(x[:, :-1]).to(device))
-            logits = logits if logits.dtype == torch.float64 else logits.float()
-            flat = torch.from_numpy(target[:, :-1]).reshape(-1).to(device)
-            nats += float(F.cross_entropy(logits.reshape(-1, logits.shape[-1]), flat, ignore_index=-100, reduction="none").double().sum())
+            logits, symbols = model.scored(torch.from_numpy(x[:, :-1]).to(device), torch.from_numpy(target[:, :-1]).to(device), table)
+            nats += float(F.cross_entropy(wide(logits), symbols, reduction="none").double().sum())
             i = j
     return nats, count
 
@@ -80,8 +82,9 @@ def measure(model, tok, data, W, split=None, device="cpu"):
     else:
         pieces, n = windows(tok.encode(data), W), len(data)
     if not pieces:
-        raise SystemExit("The text is too short to be scored; give at least two tokens of text.")
-    nats, count = total_nll(model, pieces, device=device)
+        raise SystemExit(f"The text is too short to be scored; give at least two {'blocks' if model.bytes else 'tokens'} of text.")
+    table = torch.from_numpy(tok.table).to(device) if model.bytes else None
+    nats, count = total_nll(model, pieces, device=device, table=table)
     return {"bits_per_byte": nats / math.log(2) / n, "scored_tokens": count, "bytes": n, "window": W,
             "nats": nats, "stories": len(stories) if split else None}
 
@@ -100,8 +103,10 @@ def main(argv=None):
     a = p.parse_args(argv)
     torch.set_num_threads(a.threads)
     model, ckpt = load_model(a.checkpoint, torch.float64 if a.float64 else torch.float32)
+    if a.tokenizer and model.bytes:
+        raise SystemExit("A byte-level model has no tokenizer file; leave --tokenizer out.")
     tok = bpe.Tokenizer.load(a.tokenizer) if a.tokenizer else find_tokenizer(ckpt["config"], os.path.dirname(a.checkpoint))
-    if tok.vocab_size != ckpt["config"].model.vocab_size:
+    if not model.bytes and tok.vocab_size != ckpt["config"].model.vocab_size:
         raise SystemExit(f"The tokenizer has {tok.vocab_size} ids and the model {ckpt['config'].model.vocab_size}; give the matching tokenizer.")
     W = a.window or model.window
     if not 1 <= W <= 2 * model.window:
@@ -115,7 +120,7 @@ def main(argv=None):
     if a.json:
         print(json.dumps(r))
     else:
-        print(f"{r['bits_per_byte']:.6f} bits per byte: {r['scored_tokens']} scored tokens, {r['bytes']} bytes, window {W}"
+        print(f"{r['bits_per_byte']:.6f} bits per byte: {r['scored_tokens']} scored {'blocks' if model.bytes else 'tokens'}, {r['bytes']} bytes, window {W}"
               + (f", {r['stories']} stories" if split else ""))
 
 

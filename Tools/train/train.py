@@ -1,4 +1,4 @@
-"""Trains STLM token-level models and saves them in STLM's own checkpoint layout. See README.md."""
+"""Trains STLM models, token level and byte level, and saves them in STLM's own checkpoint layout. See README.md."""
 import argparse
 import collections
 import math
@@ -14,11 +14,11 @@ from torch.nn import functional as F
 
 import bpe
 import evaluate
-from model import Model, check_model, check_options
+import words
+from model import ByteDecoder, Model, check_model, check_options
 
 TRAINER_OPTIONS = {
-    "dropout_scheduler.dropout_type": ("constant",),
-    "dropout_scheduler.dropout": float,
+    "dropout_scheduler.dropout_type": ("constant", "linear", "triangle"),
     "dataset": str,
     "training.trainer_type": ("base_trainer",),
     "training.batch_size": int,
@@ -42,14 +42,23 @@ TRAINER_OPTIONS = {
     "optimizer.decay_lr": (True, False),
     "optimizer.warmup_iters": int,
     "lr_scheduler.name": ("cosine",),
-    "dataloader.name": ("standard",),
+    "dataloader.name": ("standard", "byte_pooling"),
     "datasampling.name": ("standard",),
     "loss_fn.name": ("cross_entropy",),
     "ema_decay": float,
+    "embedder_lr_factor": float,
+    "distillation.weight": float,
+    "distillation.temperature": float,
     "data.story_start_share": float,
     "data.blank_line_share": float,
     "data.cut_share": float,
     "data.variants": int,
+}
+OPTIONAL = ("embedder_lr_factor", "distillation.weight", "distillation.temperature")
+DROPOUT_OPTIONS = {
+    "constant": {"dropout": float},
+    "linear": {"start_dropout_p": float, "end_dropout_p": float, "start_iter": int, "end_iter": int},
+    "triangle": {"dropout_trough": float, "dropout_peak": float, "num_iterations": int, "num_cycles": int},
 }
 GENERAL_OPTIONS = {
     "logging.wandb_log": (False,),
@@ -70,11 +79,14 @@ def check_config(c):
         if key not in c:
             raise SystemExit(f"The section {key} is missing from the config; add it.")
     check_model(c.model)
-    check_options(c.trainer, TRAINER_OPTIONS, "trainer")
+    kind = c.trainer.get("dropout_scheduler", {}).get("dropout_type")
+    schedule = {f"dropout_scheduler.{key}": v for key, v in DROPOUT_OPTIONS.get(kind, {}).items()}
+    check_options(c.trainer, dict(TRAINER_OPTIONS, **schedule), "trainer", OPTIONAL)
     check_options(c.general, GENERAL_OPTIONS, "general")
     t = c.trainer
-    if c.model.embedder.tokenizer_type != "bpe":
-        raise SystemExit("Training needs model.embedder.tokenizer_type bpe; change it.")
+    pooling = "words" if c.model.lm_head.lm_head_type != "generic" else "bpe"
+    if c.model.embedder.tokenizer_type != pooling:
+        raise SystemExit(f"Training this model needs model.embedder.tokenizer_type {pooling}; change it.")
     if c.model.embedder.dataset_name != t.dataset:
         raise SystemExit("trainer.dataset and model.embedder.dataset_name must be the same; change one of them.")
     if t.training.warmup_iters != t.optimizer.warmup_iters:
@@ -84,10 +96,26 @@ def check_config(c):
             raise SystemExit(f"The option trainer.training.{key} must be at least 1; change it.")
     if t.data.variants < 1:
         raise SystemExit("The option trainer.data.variants must be at least 1; change it.")
-    shares = dict(t.data, dropout=t.dropout_scheduler.dropout, ema_decay=t.ema_decay)
+    d = t.dropout_scheduler
+    shares = dict(t.data, ema_decay=t.ema_decay, **{key: d[key] for key, v in DROPOUT_OPTIONS[kind].items() if v is float})
     for key, v in shares.items():
         if key != "variants" and not 0 <= v < 1:
             raise SystemExit(f"The option {key} must lie between 0 and 1; change it.")
+    if kind == "linear" and d.end_iter <= d.start_iter:
+        raise SystemExit("dropout_scheduler.end_iter must be larger than start_iter; change one of them.")
+    if kind == "triangle" and not 2 <= 2 * d.num_cycles <= d.num_iterations:
+        raise SystemExit("dropout_scheduler.num_iterations must hold at least two iterations for each of num_cycles; change one of them.")
+    if "distillation" in t:
+        if set(t.distillation) != {"weight", "temperature"}:
+            raise SystemExit("trainer.distillation needs weight and temperature; add the missing one.")
+        if not 0 <= t.distillation.weight <= 1 or t.distillation.temperature <= 0:
+            raise SystemExit("distillation.weight must lie between 0 and 1 and distillation.temperature above 0; change them.")
+    if t.get("embedder_lr_factor", 1.0) < 0:
+        raise SystemExit("The option trainer.embedder_lr_factor must not be negative; change it.")
+    check_paths(c)
+
+
+def check_paths(c):
     for key, v in c.general.paths.items():
         if os.path.isabs(v):
             raise SystemExit(f"general.paths.{key} is saved into every checkpoint and must be a relative name; change it.")
@@ -166,6 +194,58 @@ def learning_rate(o, iteration, progress):
     return o.min_lr + (o.lr - o.min_lr) * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
 
 
+def dropout_at(d, iteration):
+    """STLM's three dropout schedules."""
+    if d.dropout_type == "constant":
+        return d.dropout
+    if d.dropout_type == "linear":
+        share = min(1.0, max(0.0, (iteration - d.start_iter) / (d.end_iter - d.start_iter)))
+        return d.start_dropout_p + share * (d.end_dropout_p - d.start_dropout_p)
+    cycle = d.num_iterations // d.num_cycles
+    share = 1 - abs(2 * (iteration % cycle) / cycle - 1)
+    return d.dropout_trough + share * (d.dropout_peak - d.dropout_trough)
+
+
+def optimizer(model, o, embedder_factor):
+    """AdamW on two groups, matrices and the rest; where the embedder learns at a rate of its own it has two more."""
+    groups = []
+    for inside in (None,) if embedder_factor == 1 else (False, True):
+        for matrix in (True, False):
+            params = [p for name, p in model.named_parameters()
+                      if (p.dim() >= 2) == matrix and inside in (None, name.startswith("embedding_model."))]
+            groups.append(dict({"params": params, "weight_decay": o.weight_decay if matrix else 0.0}, **({"factor": embedder_factor} if inside else {})))
+    return torch.optim.AdamW([g for g in groups if g["params"]], lr=o.lr, betas=(o.beta1, o.beta2))
+
+
+def load_teacher(path, m, out):
+    """The teacher's model; its vocabulary must be the student's, so a new training takes over the teacher's tokenizer."""
+    model, ckpt = evaluate.load_model(path)
+    theirs = ckpt["config"].model
+    for key in ("lm_head.lm_head_type", "embedder.tokenizer_type", "vocab_size"):
+        a, b = OmegaConf.select(theirs, key), OmegaConf.select(m, key)
+        if a != b:
+            raise SystemExit(f"The teacher's {key} is {a} and the model's {b}; give a teacher that shares it.")
+    if 2 * model.window < m.context_window:
+        raise SystemExit(f"The teacher reads at most {2 * model.window} positions, fewer than the context window {m.context_window}; give another teacher.")
+    if theirs.embedder.tokenizer_type == "bpe":
+        tok, path = evaluate.find_tokenizer(ckpt["config"], os.path.dirname(path)), tokenizer_path(out, m)
+        if not os.path.exists(path):
+            tok.save(path)
+        if bpe.Tokenizer.load(path).merges != tok.merges:
+            raise SystemExit(f"The teacher's tokenizer differs from {path}; remove that file in a new training or give another teacher.")
+    return model.requires_grad_(False)
+
+
+def tokenizer_path(folder, m):
+    return os.path.join(folder, f"bpe_{m.embedder.dataset_name}_{m.vocab_size}.model")
+
+
+def distillation_loss(logits, teacher, temperature):
+    """How far the teacher's softened predictions are from the student's, times the temperature squared."""
+    student, target = (logits / temperature).log_softmax(-1), (teacher / temperature).log_softmax(-1)
+    return F.kl_div(student, target, reduction="batchmean", log_target=True) * temperature ** 2
+
+
 def train(a):
     os.makedirs(a.out, exist_ok=True)
     last, best, extra = (os.path.join(a.out, n) for n in ("last.ckpt", "best.ckpt", "resume.pt"))
@@ -188,13 +268,19 @@ def train(a):
     def log(text):
         print(time.strftime("%H:%M:%S ") + text, flush=True)
 
+    if bool(a.teacher) != ("distillation" in c.trainer):
+        raise SystemExit("--teacher and the config's section trainer.distillation belong together; give both or none.")
+    teacher = load_teacher(a.teacher, m, a.out).to(device) if a.teacher else None
     stories = read_stories(a.text)
-    tok_path = os.path.join(a.out, f"bpe_{m.embedder.dataset_name}_{m.vocab_size}.model")
-    if not os.path.exists(tok_path):
-        bpe.Tokenizer(bpe.train_merges(stories, m.vocab_size, log)).save(tok_path)
-    tok = bpe.Tokenizer.load(tok_path)
-    if tok.vocab_size != m.vocab_size:
-        raise SystemExit(f"The tokenizer {tok_path} has {tok.vocab_size} ids instead of {m.vocab_size}; remove it to train a new one.")
+    if m.embedder.tokenizer_type == "words":
+        tok = words.Tokenizer()
+    else:
+        tok_path = tokenizer_path(a.out, m)
+        if not os.path.exists(tok_path):
+            bpe.Tokenizer(bpe.train_merges(stories, m.vocab_size, log)).save(tok_path)
+        tok = bpe.Tokenizer.load(tok_path)
+        if tok.vocab_size != m.vocab_size:
+            raise SystemExit(f"The tokenizer {tok_path} has {tok.vocab_size} ids instead of {m.vocab_size}; remove it to train a new one.")
     data = Data(stories, tok, c.trainer.data, m.context_window)
     if not os.path.isfile(a.val):
         raise SystemExit(f"There is no validation text {a.val}; check the path.")
@@ -202,16 +288,16 @@ def train(a):
         val = f.read()
     val_ids = tok.encode(val)[:t.eval_iters * t.batch_size * m.context_window + 1]
     val = b"".join(tok.pieces[i] for i in val_ids)
-    log(f"{len(stories)} stories, {len(data.streams[0])} tokens; validation on {len(val)} bytes")
+    table = torch.from_numpy(tok.table).to(device) if m.embedder.tokenizer_type == "words" else None
+    unit = "tokens" if table is None else "blocks"
+    log(f"{len(stories)} stories, {len(data.streams[0])} {unit}; validation on {len(val)} bytes")
 
     # Each start takes its own seed, so that a resumed training does not see the same windows again.
     seed = c.general.seed + (resumed["iter_num"] if resumed else 0)
     rng = np.random.Generator(np.random.PCG64(seed))
-    model = Model(m, c.trainer.dropout_scheduler.dropout, seed).to(device)
+    model = Model(m, seed=seed).to(device)
     average = Model(m).to(device).eval()
-    groups = [[p for p in model.parameters() if (p.dim() >= 2) == matrix] for matrix in (True, False)]
-    opt = torch.optim.AdamW([{"params": groups[0], "weight_decay": o.weight_decay}, {"params": groups[1], "weight_decay": 0.0}],
-                            lr=o.lr, betas=(o.beta1, o.beta2))
+    opt = optimizer(model, o, c.trainer.get("embedder_lr_factor", 1.0))
     iteration, spent, best_bits = 0, 0.0, float("inf")
     if resumed:
         model.load_state_dict(resumed["model"])
@@ -231,7 +317,7 @@ def train(a):
 
     def validate():
         with autocast():
-            nats, _ = evaluate.total_nll(average, evaluate.windows(val_ids, m.context_window), device=device)
+            nats, _ = evaluate.total_nll(average, evaluate.windows(val_ids, m.context_window), device=device, table=table)
         return nats / math.log(2) / len(val)
 
     began, tokens, loss_sum, mark = time.time() - spent, 0, 0.0, time.time()
@@ -252,14 +338,23 @@ def train(a):
             break
         rate = learning_rate(o, iteration, progress)
         for group in opt.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group.get("factor", 1.0)
+        model.drop.p = dropout_at(c.trainer.dropout_scheduler, iteration)
         for _ in range(t.gradient_accumulation_steps):
             x = data.batch(t.batch_size, rng).to(device)
             with autocast():
-                logits = model(x[:, :-1])
-            loss = F.cross_entropy(logits.float().view(-1, m.vocab_size), x[:, 1:].reshape(-1)) / t.gradient_accumulation_steps
-            loss.backward()
-            loss_sum += float(loss.detach())
+                logits, symbols = model.scored(x[:, :-1], x[:, 1:], table)
+            logits = logits.float()
+            loss = goal = F.cross_entropy(logits, symbols)
+            if teacher:
+                with torch.no_grad(), autocast():
+                    wanted = teacher.scored(x[:, :-1], x[:, 1:], table)[0].float()
+                share = c.trainer.distillation.weight
+                goal = (1 - share) * goal + share * distillation_loss(logits, wanted, c.trainer.distillation.temperature)
+            if model.shell:
+                goal = goal + model.side_loss
+            (goal / t.gradient_accumulation_steps).backward()
+            loss_sum += float(loss.detach()) / t.gradient_accumulation_steps
             tokens += x.numel() - len(x)
         if o.grad_clip > 0:
             torch.nn.utils.clip_grad_norm_(model.parameters(), o.grad_clip)
@@ -271,7 +366,7 @@ def train(a):
                 p.lerp_(q, 1 - decay)
         iteration += 1
         if iteration % t.log_interval == 0:
-            log(f"iteration {iteration}: loss {loss_sum / t.log_interval:.4f}, rate {rate:.2e}, {tokens / (time.time() - mark):.0f} tokens/s")
+            log(f"iteration {iteration}: loss {loss_sum / t.log_interval:.4f}, rate {rate:.2e}, {tokens / (time.time() - mark):.0f} {unit}/s")
             tokens, loss_sum, mark = 0, 0.0, time.time()
     log(f"finished: {iteration} iterations, {(time.time() - began) / 60:.1f} minutes, best {best_bits:.4f} bits per byte")
 
@@ -279,16 +374,32 @@ def train(a):
 def export(a):
     ckpt = evaluate.load_checkpoint(a.checkpoint)
     check_config(ckpt["config"])
-    source = os.path.dirname(a.checkpoint)
-    tok = evaluate.find_tokenizer(ckpt["config"], source)
     os.makedirs(a.out, exist_ok=True)
-    model = Model(ckpt["config"].model)
+    m = ckpt["config"].model
+    model = Model(m)
     model.load_state_dict(ckpt["model"])  # brings back the ties
+    if m.embedder.tokenizer_type == "bpe":
+        evaluate.find_tokenizer(ckpt["config"], os.path.dirname(a.checkpoint)).save(tokenizer_path(a.out, m))
     path = os.path.join(a.out, "model.ckpt")
     save(checkpoint(to_half(model.state_dict()), {}, ckpt["iter_num"], ckpt["config"]), path)
-    e = ckpt["config"].model
-    tok.save(os.path.join(a.out, f"bpe_{e.embedder.dataset_name}_{e.vocab_size}.model"))
     print(f"{path}: {os.path.getsize(path)} bytes, {sum(p.numel() for p in model.parameters())} parameters, iteration {ckpt['iter_num']}")
+
+
+def random(a):
+    if not os.path.isfile(a.config):
+        raise SystemExit(f"There is no config {a.config}; check the path.")
+    c = OmegaConf.load(a.config)
+    for key in ("model", "trainer", "general"):
+        if key not in c:
+            raise SystemExit(f"The section {key} is missing from the config; add it.")
+    check_paths(c)
+    model = Model(c.model, seed=a.seed)
+    os.makedirs(a.out, exist_ok=True)
+    path = os.path.join(a.out, "model.ckpt")
+    state = model.state_dict()
+    save(checkpoint(to_half(state) if a.half else state, {}, 0, c), path)
+    counts = model.parameter_counts()
+    print(f"{path}: {os.path.getsize(path)} bytes, {sum(counts.values())} parameters: " + ", ".join(f"{name} {n}" for name, n in counts.items()))
 
 
 def sample(a):
@@ -296,41 +407,72 @@ def sample(a):
     model, ckpt = evaluate.load_model(a.checkpoint)
     tok = evaluate.find_tokenizer(ckpt["config"], os.path.dirname(a.checkpoint))
     generator = torch.Generator().manual_seed(a.seed)
-    prompt = tok.encode(a.prompt).tolist()
-    ids = [tok.eot] + prompt
+
+    def draw(logits):
+        if a.temperature == 0:
+            return int(logits.argmax())
+        return int(torch.multinomial((logits / a.temperature).softmax(-1), 1, generator=generator))
+
+    ids = [tok.eot] + tok.encode(a.prompt).tolist()
     with torch.no_grad():
-        while len(ids) <= a.tokens + len(prompt):
-            logits = model(torch.tensor([ids[-model.window:]]))[0, -1]
-            if a.temperature == 0:
-                n = int(logits.argmax())
-            else:
-                n = int(torch.multinomial((logits / a.temperature).softmax(-1), 1, generator=generator))
+        if model.bytes:
+            print(sample_blocks(model, tok.table[ids].tolist(), a.tokens, draw))
+            return
+        for _ in range(a.tokens):
+            n = draw(model(torch.tensor([ids[-model.window:]]))[0, -1])
             if n == tok.eot:
                 break
             ids.append(n)
     print(tok.decode(ids[1:]))
 
 
+def sample_blocks(model, blocks, count, draw):
+    head = model.model_head
+    for _ in range(count):
+        x = model.core(model.embedding_model(torch.tensor([blocks[-model.window:]])))[0, -1]
+        block = []
+        if isinstance(head, ByteDecoder):
+            while len(block) < words.BLOCK:
+                logits = head(x, torch.tensor(block + [words.PAD]))[-1]
+                logits[words.END if block else words.PAD] = float("-inf")  # no empty block, and the end stands alone
+                block.append(draw(logits))
+                if block[-1] >= words.PAD:
+                    break
+        else:
+            block = [draw(logits) for logits in head(x)]
+        if block[0] == words.END:
+            break
+        blocks.append((block + [words.PAD] * words.BLOCK)[:words.BLOCK])
+    return b"".join(bytes(b for b in block if b < words.PAD) for block in blocks[1:]).decode("utf-8", "replace")
+
+
 def main(argv=None):
     p = argparse.ArgumentParser(description=__doc__)
     sub = p.add_subparsers(dest="command", required=True)
-    s = sub.add_parser("train", help="train a model and its tokenizer")
+    s = sub.add_parser("train", help="train a model, and its tokenizer if it has one")
     s.add_argument("--config", help="YAML file in STLM's key layout")
     s.add_argument("--text", required=True, help="training text, stories separated by lines of <|endoftext|>")
     s.add_argument("--val", required=True, help="validation text")
-    s.add_argument("--out", required=True, help="folder for checkpoints and the tokenizer")
+    s.add_argument("--out", required=True, help="folder for checkpoints and the tokenizer, if it has one")
     s.add_argument("--minutes", type=float, help="stop after this time and let the learning rate fall accordingly")
+    s.add_argument("--teacher", help="checkpoint of a larger model to learn from; needs the config's trainer.distillation")
     s.add_argument("--resume", action="store_true", help="continue the training in --out")
     s.add_argument("--threads", type=int, default=os.cpu_count())
     s.set_defaults(run=train)
     s = sub.add_parser("export", help="write a small float16 checkpoint without optimizer state")
     s.add_argument("checkpoint")
-    s.add_argument("--out", required=True, help="folder for model.ckpt and the tokenizer")
+    s.add_argument("--out", required=True, help="folder for model.ckpt and the tokenizer, if it has one")
     s.set_defaults(run=export)
+    s = sub.add_parser("random", help="write a checkpoint of random weights and print the parameter counts")
+    s.add_argument("--config", required=True)
+    s.add_argument("--out", required=True, help="folder for model.ckpt")
+    s.add_argument("--seed", type=int, default=0)
+    s.add_argument("--half", action="store_true", help="float16 instead of float32")
+    s.set_defaults(run=random)
     s = sub.add_parser("sample", help="generate text")
     s.add_argument("checkpoint")
     s.add_argument("--prompt", default="")
-    s.add_argument("--tokens", type=int, default=250)
+    s.add_argument("--tokens", type=int, default=250, help="at most so many tokens, or blocks of a byte-level model")
     s.add_argument("--temperature", type=float, default=0.8)
     s.add_argument("--seed", type=int, default=1)
     s.add_argument("--threads", type=int, default=os.cpu_count())
