@@ -71,6 +71,9 @@ struct Generation {
                 }
             } else {
                 writeIds(drawn, isFirst: statistics.generatedCount == 1, &out)
+                if model.takesBlocks {
+                    for t in 0..<model.blockSize where drawn[t] < Symbol.pad { statistics.byteCount += 1 }
+                }
                 out.flush()
             }
             if out.error != 0 || statistics.generatedCount == limit { break }

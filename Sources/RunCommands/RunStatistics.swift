@@ -24,7 +24,7 @@ struct RunStatistics {
         writeRate(&err, promptCount, unit, promptNanoseconds)
         err.text("decode         ")
         writeRate(&err, generatedCount, unit, decodeNanoseconds)
-        if byteCount > 0 {
+        if byteCount > 0 || session.model.takesBlocks {
             err.text("text           ")
             writeRate(&err, byteCount, "bytes", decodeNanoseconds)
         }
