@@ -43,6 +43,12 @@ extension ModelFile {
     }
 
     private func validateBlocks(_ record: ModelRecord) throws(ModelFileError) {
+        if EmbedderKind(rawValue: record.embedder.kind) == nil {
+            throw ModelFileError(.unknownCode, region: "embedder", Int64(record.embedder.kind))
+        }
+        if HeadKind(rawValue: record.head.kind) == nil {
+            throw ModelFileError(.unknownCode, region: "head", Int64(record.head.kind))
+        }
         let size = Int(record.blockSize)
         let hasBlocks = record.takesBlocks || record.writesBlocks
         if size > Limit.blockSize || hasBlocks != (size > 0) {
@@ -57,9 +63,7 @@ extension ModelFile {
 
     private func validateEmbedder(_ record: ModelRecord) throws(ModelFileError) {
         let part = record.embedder
-        guard let kind = EmbedderKind(rawValue: part.kind) else {
-            throw ModelFileError(.unknownCode, region: "embedder", Int64(part.kind))
-        }
+        let kind = EmbedderKind(rawValue: part.kind)!
         switch kind {
         case .tokens:
             let hidden = Int(record.hiddenSize)
@@ -85,7 +89,7 @@ extension ModelFile {
         func lie(_ lie: Lie, _ a: Int64 = 0, _ b: Int64 = 0) -> ModelFileError {
             ModelFileError(lie, region: "head", index: 0, a, b)
         }
-        guard let kind = HeadKind(rawValue: part.kind) else { throw lie(.unknownCode, Int64(part.kind)) }
+        let kind = HeadKind(rawValue: part.kind)!
         let hidden = Int(record.hiddenSize)
         try requireNorm(part.inputNorm, size: hidden)
         if kind == .linear {

@@ -58,37 +58,26 @@ private struct Chooser {
         self.json = json
     }
 
-    /// Line after line.
+    /// All lines are read before the first is scored, so that a bad one costs no time and leaves no half of a result.
     mutating func run(_ lines: UnsafeBufferPointer<UInt8>, _ session: inout Session) throws(SessionError) -> Int32 {
-        var out = Writer(1)
-        if json { out.text("{\"tasks\": [") }
-        var start = 0
-        var number = 0
-        while start < lines.count {
-            var end = start
-            while end < lines.count, lines[end] != 0x0A { end += 1 }
-            number += 1
-            var cursor = JSONCursor(UnsafeBufferPointer(rebasing: lines[start..<end]))
-            start = end + 1
-            if cursor.isAtEnd() { continue }
-            guard let task = Task(&cursor) else {
-                out.flush()
-                complain(
-                    "line %a is no task; a line is {\"prefix\": \"...\", \"options\": [\"...\", \"...\"], \"answer\": 0}", number)
-                return ExitCode.failure
-            }
-            if task.answer >= task.optionCount {
-                out.flush()
-                complain("line %a has the answer %b, which is none of its options; they are counted from 0", number, task.answer)
-                return ExitCode.failure
-            }
-            let result = try choose(task, &session, &out)
-            if result != ExitCode.success { return result }
-            if out.error != 0 { return exitCode(of: out.error) }
+        var reader = TaskReader(lines)
+        var count = 0
+        while true {
+            guard let isThere = reader.next() else { return ExitCode.failure }
+            if !isThere { break }
+            count += 1
         }
-        if taskCount == 0 {
+        if count == 0 {
             complain("the file has no task; give lines of {\"prefix\": \"...\", \"options\": [\"...\", \"...\"], \"answer\": 0}")
             return ExitCode.failure
+        }
+        var out = Writer(1)
+        if json { out.text("{\"tasks\": [") }
+        reader = TaskReader(lines)
+        while reader.next() == true {
+            let result = try choose(reader.task!, &session, &out)
+            if result != ExitCode.success { return result }
+            if out.error != 0 { return exitCode(of: out.error) }
         }
         printSum(&out)
         out.flush()
@@ -186,6 +175,40 @@ private struct Chooser {
             out.number(taskCount)
             out.text(")\n")
         }
+    }
+}
+
+/// Goes through the lines of a file of tasks.
+private struct TaskReader {
+    private let lines: UnsafeBufferPointer<UInt8>
+    private var start = 0
+    private var number = 0
+    private(set) var task: Task?
+
+    init(_ lines: UnsafeBufferPointer<UInt8>) { self.lines = lines }
+
+    /// Reads the next task, blank lines passed over: false at the end, nil after a complaint.
+    mutating func next() -> Bool? {
+        while start < lines.count {
+            var end = start
+            while end < lines.count, lines[end] != 0x0A { end += 1 }
+            number += 1
+            var cursor = JSONCursor(UnsafeBufferPointer(rebasing: lines[start..<end]))
+            start = end + 1
+            if cursor.isAtEnd() { continue }
+            task = Task(&cursor)
+            guard let task else {
+                complain(
+                    "line %a is no task; a line is {\"prefix\": \"...\", \"options\": [\"...\", \"...\"], \"answer\": 0}", number)
+                return nil
+            }
+            if task.answer >= task.optionCount {
+                complain("line %a has the answer %b, which is none of its options; they are counted from 0", number, task.answer)
+                return nil
+            }
+            return true
+        }
+        return false
     }
 }
 

@@ -134,11 +134,11 @@ private func printScore(_ scorer: Scorer, _ model: Model, byteCount: Int, contex
         out.text(", \"bits_per_byte\": ")
         out.ratio(total, perByte, places: 6)
         out.text(", \"perplexity\": ")
-        out.ratio(value, 1 << 30, places: 4)
+        if value == .max { out.text("null") } else { out.ratio(value, 1 << 30, places: 4) }
         out.text("}\n")
     } else {
         out.text("perplexity     ")
-        out.ratio(value, 1 << 30, places: 4)
+        if value == .max { out.text("more than 8,589,934,592") } else { out.ratio(value, 1 << 30, places: 4) }
         out.text(model.writesBlocks ? " a block\nbits per byte  " : "\nbits per byte  ")
         out.ratio(total, perByte, places: 5)
         out.text("\nscored         ")

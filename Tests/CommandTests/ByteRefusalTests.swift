@@ -57,7 +57,8 @@ import Testing
             let source = SyntheticSTLM(embedder: embedder, head: head) { ($0.tokenizerType, $0.vocabularySize) = ("bpe", 259) }
             let path = try folder.file("m.stlm", source.packedBytes(.int8, tokenizer: Data("97 97\n".utf8)))
             let line = [UInt8](repeating: 0x61, count: 1_000_000)
-            expectRefusal(try run(path, "-n", "1", "--slide", input: line), status: 1, containing: "no place where it can be cut within 4096 bytes after byte 0")
+            let refused = try run(path, "-n", "1", "--slide", input: line)
+            expectRefusal(refused, status: 1, containing: "no place where it can be cut within 4096 bytes after byte 0")
             let file = try folder.file("t.txt", line)
             expectRefusal(try run("score", path, "--file", file), status: 1, containing: "no place where it can be cut")
         }

@@ -61,8 +61,7 @@ import Testing
     }
 
     @Test func aBeginTokenStandsBeforeTheTextAndIsNotScored() throws {
-        let folder = try TemporaryFolder(), packed = try CommandFixture.opened(CommandFixture.begins)
-        _ = folder
+        let packed = try CommandFixture.opened(CommandFixture.begins)
         let (inputs, _) = try packed.pieces("the ab".utf8), all = [1] + inputs.map { $0[0] } + [Int(packed.model.record.endTokens[0])]
         let cost = try packed.withSession(packed.options(context: 16)) { session in
             zip(try session.allLogits(Array(all.dropLast())), all.dropFirst()).reduce(Int64(0)) { $0 + session.cost($1.0, of: UInt32($1.1)) }
@@ -158,7 +157,8 @@ import Testing
             #expect(outcome.status == 0 && outcome.errors.isEmpty, "\(outcome.errors)")
         }
         for middle in [[0], [0x1F], [0x22]] as [[UInt8]] {
-            expectRefusal(try Program.run("choose", CommandFixture.slots, "--file", folder.file("t", frame.0 + middle + frame.1)), status: 1, containing: "line 1")
+            let file = try folder.file("t", frame.0 + middle + frame.1)
+            expectRefusal(try Program.run("choose", CommandFixture.slots, "--file", file), status: 1, containing: "line 1")
         }
         var numbers = SeededNumbers(seed: 15)
         for _ in 0..<20 {

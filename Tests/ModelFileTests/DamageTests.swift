@@ -14,7 +14,7 @@ import Testing
     }
 
     /// Cut after every byte, behind each of which the memory ends too.
-    @Test(arguments: [Sample.plain, .rich]) func rejectsTruncationAtEveryByte(_ sample: Sample) {
+    @Test(arguments: [Sample.plain, .rich, .decoder]) func rejectsTruncationAtEveryByte(_ sample: Sample) {
         let file = sample.bytes
         let memory = GuardedMemory(byteCount: file.count, alignment: 64)
         var accepted: [Int] = []
@@ -27,7 +27,7 @@ import Testing
     }
 
     /// The same where the header was made to agree with what is left.
-    @Test(arguments: [Sample.plain, .rich]) func rejectsTruncationThatTheHeaderAdmits(_ sample: Sample) {
+    @Test(arguments: [Sample.plain, .rich, .decoder]) func rejectsTruncationThatTheHeaderAdmits(_ sample: Sample) {
         let file = sample.bytes
         let memory = GuardedMemory(byteCount: file.count, alignment: 64)
         let tableEnd = 64 + 32 * Int(file.number(at: 24, as: UInt32.self))
