@@ -6,8 +6,8 @@ import STLM
 struct Scorer {
     /// Most positions in a batch.
     static let batchLimit = 32
-    private static let numberCount = batchLimit * Limit.blockSize
 
+    // (batchLimit, blocks of at most Limit.blockSize symbols)
     private var inputs = InlineArray<1024, UInt32>(repeating: 0)
     private var targets = InlineArray<1024, UInt32>(repeating: 0)
     private var pending = 0

@@ -1,5 +1,6 @@
 import Foundation
 import PackedSupport
+import Testing
 import Tokenizers
 
 /// Tools/reference/stlm_reference.py as a process.
@@ -17,6 +18,17 @@ enum Reference {
 
     static func call(_ words: [String]) throws -> Program.Outcome {
         try Program.call("/usr/bin/env", ["python3", script] + words, environment: ["PYTHONDONTWRITEBYTECODE": "1"])
+    }
+
+    /// Both programs write the same bytes of logits for `ids`, and say the same about them.
+    static func expectSameLogits(_ model: String, ids: String, _ folder: TemporaryFolder) throws {
+        let own = try Program.run("logits", model, "--ids", ids, "--out", folder.path("own.npy"), "--threads", "2")
+        #expect(own.status == 0, "\(own.errors)")
+        let reference = try call("logits", model, "--ids", ids, "--out", folder.path("reference.npy"))
+        #expect(reference.status == 0, "\(reference.errors)")
+        #expect(folder.bytes("own.npy") != nil && folder.bytes("own.npy") == folder.bytes("reference.npy"))
+        let ownFacts = try JSONSerialization.jsonObject(with: Data(own.output)) as? NSDictionary
+        #expect(try JSONSerialization.jsonObject(with: Data(reference.output)) as? NSDictionary == ownFacts)
     }
 }
 
