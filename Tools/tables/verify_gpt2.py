@@ -15,7 +15,10 @@ import random
 import struct
 import sys
 
-import tiktoken
+try:
+    import tiktoken
+except ModuleNotFoundError:
+    sys.exit("tiktoken is not installed; run: pip install tiktoken")
 
 PATTERN = r"""'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"""
 POOLS = [
