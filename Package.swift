@@ -29,7 +29,7 @@ let package = Package(
         .executableTarget(name: "stlm-pack", dependencies: ["PackCommand"]),
 
         // Tests: one target a module, and what they share.
-        .target(name: "TestSupport", dependencies: ["Checkpoints"], path: "Tests/TestSupport"),
+        .target(name: "TestSupport", dependencies: ["Checkpoints", "Kernels"], path: "Tests/TestSupport"),
         .target(name: "PackedSupport", dependencies: ["TestSupport", "Packing", "STLM"], path: "Tests/PackedSupport"),
         .testTarget(name: "FixedPointTests", dependencies: ["FixedPoint", "ModelFile", "TestSupport"]),
         .testTarget(name: "ModelFileTests", dependencies: ["ModelFile", "STLM", "Packing", "TestSupport"]),

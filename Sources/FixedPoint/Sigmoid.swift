@@ -25,3 +25,15 @@ public func normal(_ t: Int32) -> Int64 {
     }
     return t < 0 ? (1 << 31) &- s : s
 }
+
+/// SIGMOID of arithmetic-1, section 2.4: (1025) Q31.
+@inline(__always)
+public func withSigmoidTable<Result>(_ body: (UnsafePointer<UInt32>) -> Result) -> Result {
+    withUnsafePointer(to: sigmoidTable) { body(UnsafeRawPointer($0).assumingMemoryBound(to: UInt32.self)) }
+}
+
+/// NORMAL of arithmetic-1, section 2.4: (1025) Q31.
+@inline(__always)
+public func withNormalTable<Result>(_ body: (UnsafePointer<UInt32>) -> Result) -> Result {
+    withUnsafePointer(to: normalTable) { body(UnsafeRawPointer($0).assumingMemoryBound(to: UInt32.self)) }
+}

@@ -1,3 +1,4 @@
+import CKernels
 import FixedPoint
 import ModelFile
 
@@ -30,49 +31,77 @@ public struct PiecewiseLinear {
     }
 }
 
+/// Fraction bits of a result, and its largest magnitude where that came out besides.
+@frozen
+public struct Activated: Equatable {
+    public var fractionBits: Int
+    public var maximum: UInt32?
+
+    @usableFromInline init(_ fractionBits: Int, maximum: UInt32? = nil) {
+        self.fractionBits = fractionBits
+        self.maximum = maximum
+    }
+}
+
 /// Applies an activation in place: arithmetic-1, section 6.4.
-/// - Returns: the fraction bits of the result.
 public func activate(
-    _ x: UnsafeMutablePointer<Int32>, count: Int, fractionBits: Int, _ activation: Activation, _ piecewise: PiecewiseLinear?
-) -> Int {
+    _ x: UnsafeMutablePointer<Int32>, count: Int, fractionBits: Int, _ activation: Activation, _ piecewise: PiecewiseLinear?,
+    _ kernels: KernelSet = .baseline
+) -> Activated {
     let toQ20 = fractionBits &- 20
     switch activation {
     case .identity:
-        return fractionBits
+        return Activated(fractionBits)
     case .gelu:
+        if kernels != .baseline {
+            return Activated(fractionBits, maximum: withNormalTable {
+                stlm_activate(kernels.number, x, count, Int32(truncatingIfNeeded: fractionBits), $0, 13)
+            })
+        }
         for i in 0..<count { x[i] = scale(Int64(x[i]) &* normal(scale(Int64(x[i]), toQ20)), 31) }
-        return fractionBits
+        return Activated(fractionBits)
     case .relu:
         for i in 0..<count { x[i] = max(0, x[i]) }
-        return fractionBits
+        return Activated(fractionBits)
     case .leakyRelu:
         // 42,949,673 * 2^-32 is 0.01.
         for i in 0..<count where x[i] < 0 { x[i] = scale(Int64(x[i]) &* 42_949_673, 32) }
-        return fractionBits
+        return Activated(fractionBits)
     case .tanh:
         // tanh(x) = 2 sigmoid(2x) - 1
         for i in 0..<count { x[i] = saturated(sigmoid(scale(Int64(x[i]), fractionBits &- 21)) &- (1 << 30)) }
-        return 30
+        return Activated(30)
     case .sigmoid:
         for i in 0..<count { x[i] = saturated(roundingShiftRight(sigmoid(scale(Int64(x[i]), toQ20)), 1)) }
-        return 30
+        return Activated(30)
     case .silu:
+        if kernels != .baseline {
+            return Activated(fractionBits, maximum: withSigmoidTable {
+                stlm_activate(kernels.number, x, count, Int32(truncatingIfNeeded: fractionBits), $0, 14)
+            })
+        }
         for i in 0..<count { x[i] = scale(Int64(x[i]) &* sigmoid(scale(Int64(x[i]), toQ20)), 31) }
-        return fractionBits
+        return Activated(fractionBits)
     case .piecewiseLinear:
-        guard let piecewise else { return fractionBits }
+        guard let piecewise else { return Activated(fractionBits) }
         for i in 0..<count { x[i] = piecewise.value(scale(Int64(x[i]), toQ20)) }
-        return 20
+        return Activated(20)
     }
 }
 
 /// The product of an activated gate and the other half, in place of the gate: arithmetic-1, section 6.3.
-/// - Returns: the fraction bits of the result.
 public func multiplyGate(
-    _ gate: UnsafeMutablePointer<Int32>, gateFractionBits: Int, _ up: UnsafePointer<Int32>, upFractionBits: Int, count: Int
-) -> Int {
-    let bits = bitCount(maximumMagnitude(gate, count: count)) &+ bitCount(maximumMagnitude(up, count: count))
+    _ gate: UnsafeMutablePointer<Int32>, _ activated: Activated, _ up: UnsafePointer<Int32>, upFractionBits: Int, count: Int,
+    _ kernels: KernelSet = .baseline
+) -> Activated {
+    let gateMaximum = activated.maximum ?? maximumMagnitude(gate, count: count, kernels)
+    let bits = bitCount(gateMaximum) &+ bitCount(maximumMagnitude(up, count: count, kernels))
     let shift = max(0, bits &- 31)
+    let fractionBits = activated.fractionBits &+ upFractionBits &- shift
+    if kernels != .baseline {
+        return Activated(
+            fractionBits, maximum: stlm_multiply_gate(kernels.number, gate, up, count, Int32(truncatingIfNeeded: shift)))
+    }
     for i in 0..<count { gate[i] = scale(Int64(gate[i]) &* Int64(up[i]), shift) }
-    return gateFractionBits &+ upFractionBits &- shift
+    return Activated(fractionBits)
 }

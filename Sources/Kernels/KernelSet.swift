@@ -6,16 +6,37 @@ public enum KernelSet: UInt8, Sendable {
     /// The Swift reference alone.
     case baseline
     case avx2
+    case avxvnni
+    /// AVX-512 with VNNI.
+    case avx512
+    case neon
+    case dotprod
+    case i8mm
 
     /// The fastest that this CPU runs.
     public static var detected: KernelSet {
-        stlm_cpu_features() & 1 != 0 ? .avx2 : .baseline
+        let available = stlm_kernels_available()
+        return KernelSet(rawValue: UInt8(31 - available.leadingZeroBitCount)) ?? .baseline
     }
+
+    /// Whether this CPU runs it.
+    public var isAvailable: Bool { stlm_kernels_available() >> UInt32(rawValue) & 1 != 0 }
+
+    /// The set after this one, of all there are.
+    public var next: KernelSet? { KernelSet(rawValue: rawValue + 1) }
 
     public var name: StaticString {
         switch self {
         case .baseline: "baseline"
         case .avx2: "avx2"
+        case .avxvnni: "avxvnni"
+        case .avx512: "avx512"
+        case .neon: "neon"
+        case .dotprod: "dotprod"
+        case .i8mm: "i8mm"
         }
     }
+
+    /// As CKernels numbers it; not for the baseline.
+    @inlinable var number: UInt32 { UInt32(rawValue) }
 }

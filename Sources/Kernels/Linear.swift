@@ -1,3 +1,4 @@
+import CKernels
 import FixedPoint
 
 /// Where the fraction bits of a linear layer's result come from: arithmetic-1, section 4.
@@ -32,6 +33,13 @@ public struct Linear {
     /// Codes that a row of activations takes: whole lines, the rest zero.
     public var paddedColumns: Int { matrix.lineCount &* (matrix.codeBits == 8 ? 4 : 2) }
 
+    /// How these kernels want the codes of the layer's input.
+    public func codeForm(_ kernels: KernelSet) -> CodeForm {
+        if activationBits == 8 { return .int8 }
+        if matrix.codeBits == 16 || kernels == .baseline { return .int16 }
+        return stlm_splits_activations(kernels.number) != 0 ? .planes : .int16
+    }
+
     /// Fraction bits of the result of a vector with that scale.
     @inlinable
     public func fractionBits(_ scale: VectorScale, _ output: LinearOutput) -> Int {
@@ -42,54 +50,89 @@ public struct Linear {
             return bias == nil ? follow : min(follow, biasFractionBits)
         }
     }
+}
 
-    /// Computes rows `16 * blocks` of the layer for `tokenCount` vectors.
+/// A linear layer applied to some vectors, any blocks of 16 rows at a time.
+@frozen
+public struct LinearRun {
+    public let layer: Linear
+    let call: stlm_linear_call
+    let kernels: KernelSet
+
     /// - Parameters:
-    ///   - codes: (tokens, codeStride bytes) int8 or int16 by `activationBits`
-    ///   - scales: (tokens)
-    ///   - result: (tokens, resultStride) Int32
+    ///   - codes: (vectors, codeStride bytes) in the layer's `codeForm`
+    ///   - scales: (vectors)
+    ///   - fractionBits: gets those of the results, (vectors)
+    ///   - shifts: scratch (2, vectors) that must outlive the run
+    ///   - result: (vectors, resultStride) Int32
     ///   - accumulate: adds to `result`, saturating, in place of writing it.
-    public func apply(
-        blocks: Range<Int>, codes: UnsafeRawPointer, codeStride: Int, scales: UnsafePointer<VectorScale>, tokenCount: Int,
-        output: LinearOutput, result: UnsafeMutablePointer<Int32>, resultStride: Int, accumulate: Bool, kernels: KernelSet
+    public init(
+        _ layer: Linear, codes: UnsafeRawPointer, codeStride: Int, scales: UnsafePointer<VectorScale>, vectorCount: Int,
+        output: LinearOutput, fractionBits: UnsafeMutablePointer<Int>, shifts: UnsafeMutablePointer<Int32>,
+        result: UnsafeMutablePointer<Int32>, resultStride: Int, accumulate: Bool, kernels: KernelSet
     ) {
-        let preShift = self.preShift
+        self.layer = layer
+        self.kernels = kernels
+        let matrix = layer.matrix
+        let biasShifts = shifts + vectorCount
+        for k in 0..<vectorCount {
+            let bits = layer.fractionBits(scales[k], output)
+            fractionBits[k] = bits
+            shifts[k] = Int32(truncatingIfNeeded: matrix.exponent &+ Int(scales[k].exponent) &- layer.preShift &- bits)
+            biasShifts[k] = Int32(truncatingIfNeeded: layer.biasFractionBits &- bits)
+        }
+        call = stlm_linear_call(
+            codes: matrix.codes, row_scales: matrix.rowScales, bias: layer.bias, activations: codes,
+            scales: UnsafeRawPointer(scales).assumingMemoryBound(to: Int32.self), shifts: UnsafePointer(shifts),
+            bias_shifts: UnsafePointer(biasShifts), results: result, line_count: matrix.lineCount, row_count: matrix.rows,
+            activation_stride: codeStride, vector_count: vectorCount, result_stride: resultStride,
+            pre_shift: Int32(layer.preShift), sum_bits: Int32(layer.sumBits), accumulates: accumulate ? 1 : 0)
+    }
+
+    /// Computes the rows of some blocks.
+    public func apply(blocks: Range<Int>) {
+        if kernels == .baseline { return applyReference(blocks: blocks) }
+        withUnsafePointer(to: call) { call in
+            if layer.matrix.codeBits == 16 {
+                stlm_linear_int16(kernels.number, call, blocks.lowerBound, blocks.upperBound)
+            } else if layer.activationBits == 16 {
+                stlm_linear_int8_int16(kernels.number, call, blocks.lowerBound, blocks.upperBound)
+            } else {
+                stlm_linear_int8(kernels.number, call, blocks.lowerBound, blocks.upperBound)
+            }
+        }
+    }
+
+    private func applyReference(blocks: Range<Int>) {
         var storage = InlineArray<16, Int64>(repeating: 0)
         withUnsafeMutableBytes(of: &storage) { bytes in
             let sums = bytes.baseAddress!.assumingMemoryBound(to: Int64.self)
             for block in blocks {
-                let firstRow = block &* 16
-                let rowCount = min(16, matrix.rows &- firstRow)
-                // The block's codes stay in the cache for all tokens.
-                for token in 0..<tokenCount {
+                // The block's codes stay in the cache for all vectors.
+                for vector in 0..<call.vector_count {
                     rowSums(
-                        matrix, block: block, activations: codes + (token &* codeStride), activationBits: activationBits,
-                        kernels: kernels, sums: sums)
-                    let scale = scales[token]
-                    let fractionBits = self.fractionBits(scale, output)
-                    let shift = matrix.exponent &+ Int(scale.exponent) &- preShift &- fractionBits
-                    let y = result + (token &* resultStride &+ firstRow)
-                    requantize(sums, rowCount, firstRow, scale, preShift, shift, fractionBits, y, accumulate)
+                        layer.matrix, block: block, activations: call.activations + vector &* call.activation_stride,
+                        activationBits: layer.activationBits, sums: sums)
+                    requantize(sums, block: block, vector: vector)
                 }
             }
         }
     }
 
     /// Sums to results: one multiplication by the row's and the vector's scale, one shift, the bias.
-    @inline(__always)
-    private func requantize(
-        _ sums: UnsafePointer<Int64>, _ rowCount: Int, _ firstRow: Int, _ vectorScale: VectorScale, _ preShift: Int,
-        _ shift: Int, _ fractionBits: Int, _ y: UnsafeMutablePointer<Int32>, _ accumulate: Bool
-    ) {
-        let mantissa = Int64(vectorScale.mantissa)
-        for r in 0..<rowCount {
-            let rowScale = matrix.rowScales[firstRow &+ r]
-            let product = roundingShiftRight(sums[r], preShift) &* Matrix.mantissa(rowScale) &* mantissa
+    private func requantize(_ sums: UnsafePointer<Int64>, block: Int, vector: Int) {
+        let firstRow = block &* 16
+        let mantissa = Int64(call.scales[2 &* vector])
+        let shift = Int(call.shifts[vector])
+        let y = call.results + (vector &* call.result_stride &+ firstRow)
+        for r in 0..<min(16, layer.matrix.rows &- firstRow) {
+            let rowScale = layer.matrix.rowScales[firstRow &+ r]
+            let product = roundingShiftRight(sums[r], layer.preShift) &* Matrix.mantissa(rowScale) &* mantissa
             var value = scale(product, shift &+ Matrix.downShift(rowScale))
-            if let bias {
-                value = saturated(Int64(value) &+ Int64(scale(Int64(bias[firstRow &+ r]), biasFractionBits &- fractionBits)))
+            if let bias = layer.bias {
+                value = saturated(Int64(value) &+ Int64(scale(Int64(bias[firstRow &+ r]), Int(call.bias_shifts[vector]))))
             }
-            y[r] = accumulate ? saturated(Int64(y[r]) &+ Int64(value)) : value
+            y[r] = call.accumulates != 0 ? saturated(Int64(y[r]) &+ Int64(value)) : value
         }
     }
 }

@@ -1,3 +1,4 @@
+import CKernels
 import FixedPoint
 
 /// Root-mean-square or layer normalisation in integers: arithmetic-1, section 5.
@@ -29,25 +30,31 @@ public struct Norm {
     /// - Parameters:
     ///   - x: (size) Int32 with `fractionBits`
     ///   - y: (size) Int32 with `outputFractionBits`; may be `x`
-    public func apply(_ x: UnsafePointer<Int32>, size: Int, fractionBits: Int, into y: UnsafeMutablePointer<Int32>) {
+    /// - Returns: the largest magnitude of `y`.
+    @discardableResult
+    public func apply(
+        _ x: UnsafePointer<Int32>, size: Int, fractionBits: Int, into y: UnsafeMutablePointer<Int32>,
+        _ kernels: KernelSet = .baseline
+    ) -> UInt32 {
         var mean: Int64 = 0
         if subtractsMean {
             var sum: Int64 = 0
             for i in 0..<size { sum &+= Int64(x[i]) }
             mean = floorDivide(2 &* sum &+ Int64(size), 2 &* Int64(size))
         }
-        var most: UInt32 = 0
-        for i in 0..<size { most = max(most, saturated(Int64(x[i]) &- mean).magnitude) }
+        let most = centeredMaximum(x, size, mean, kernels)
         // Squares of at most 2^23 keep a sum of 65,536 of them below 2^63.
         let narrowing = max(0, bitCount(most) &- 23)
-        var squares: UInt64 = 0
-        for i in 0..<size {
-            let z = roundingShiftRight(Int64(saturated(Int64(x[i]) &- mean)), narrowing)
-            squares &+= UInt64(bitPattern: z &* z)
-        }
+        let squares = sumOfSquares(x, size, mean, narrowing, kernels)
         let (root, exponent) = squares == 0 ? (0, 0) : reciprocalRoot(squares, size, fractionBits &- narrowing)
         let shift = 39 &+ fractionBits &- exponent / 2
         let weightShift = 22 &+ weightFractionBits &- outputFractionBits
+        if kernels != .baseline, 0...62 ~= shift, 0...62 ~= weightShift {
+            var call = stlm_norm_call(
+                x: x, weight: weight, bias: bias, y: y, count: size, root: root, mean: Int32(truncatingIfNeeded: mean),
+                shift: Int32(truncatingIfNeeded: shift), weight_shift: Int32(truncatingIfNeeded: weightShift))
+            return stlm_norm(kernels.number, &call)
+        }
         for i in 0..<size {
             let z = Int64(saturated(Int64(x[i]) &- mean))
             let unit = scale(z &* root, shift)
@@ -55,6 +62,28 @@ public struct Norm {
             if let bias { value = saturated(Int64(value) &+ Int64(bias[i])) }
             y[i] = value
         }
+        return maximumMagnitude(y, count: size, kernels)
+    }
+
+    private func centeredMaximum(_ x: UnsafePointer<Int32>, _ size: Int, _ mean: Int64, _ kernels: KernelSet) -> UInt32 {
+        if kernels != .baseline { return stlm_centered_maximum(kernels.number, x, size, Int32(truncatingIfNeeded: mean)) }
+        var most: UInt32 = 0
+        for i in 0..<size { most = max(most, saturated(Int64(x[i]) &- mean).magnitude) }
+        return most
+    }
+
+    private func sumOfSquares(
+        _ x: UnsafePointer<Int32>, _ size: Int, _ mean: Int64, _ narrowing: Int, _ kernels: KernelSet
+    ) -> UInt64 {
+        if kernels != .baseline {
+            return stlm_sum_of_squares(kernels.number, x, size, Int32(truncatingIfNeeded: mean), Int32(truncatingIfNeeded: narrowing))
+        }
+        var squares: UInt64 = 0
+        for i in 0..<size {
+            let z = roundingShiftRight(Int64(saturated(Int64(x[i]) &- mean)), narrowing)
+            squares &+= UInt64(bitPattern: z &* z)
+        }
+        return squares
     }
 
     /// 1 / sqrt(mean square + epsilon) as `root * 2^(exponent / 2 - 61)`, the exponent even.

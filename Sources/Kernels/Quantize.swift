@@ -1,8 +1,21 @@
+import CKernels
 import FixedPoint
+
+/// How the codes of a vector lie in memory.
+@frozen
+public enum CodeForm: UInt32, Sendable {
+    case int8
+    case int16
+    /// 16 bits in two planes: all `code >> 8`, then all `code & 255`.
+    case planes
+
+    @inlinable public var bits: Int { self == .int8 ? 8 : 16 }
+}
 
 /// Largest magnitude of `count` elements; at most 2^31.
 @inlinable
-public func maximumMagnitude(_ vector: UnsafePointer<Int32>, count: Int) -> UInt32 {
+public func maximumMagnitude(_ vector: UnsafePointer<Int32>, count: Int, _ kernels: KernelSet = .baseline) -> UInt32 {
+    if kernels != .baseline { return stlm_maximum_magnitude(kernels.number, vector, count) }
     var most: UInt32 = 0
     for i in 0..<count { most = max(most, vector[i].magnitude) }
     return most
@@ -36,21 +49,61 @@ public struct Quantizer {
     }
 }
 
-/// Quantises `count` elements to codes of 8 or 16 bits, and sets the codes up to `paddedCount` to 0.
+/// Quantises `count` elements, and sets the codes up to `paddedCount` to 0. The codes may take the place of the vector.
+/// - Parameters:
+///   - maximum: the largest magnitude, where it is known
 @inlinable
 public func quantize(
-    _ vector: UnsafePointer<Int32>, count: Int, fractionBits: Int, bits: Int, into codes: UnsafeMutableRawPointer,
-    paddedCount: Int
+    _ vector: UnsafePointer<Int32>, count: Int, fractionBits: Int, form: CodeForm, into codes: UnsafeMutableRawPointer,
+    paddedCount: Int, maximum: UInt32? = nil, _ kernels: KernelSet = .baseline
 ) -> VectorScale {
-    let quantizer = Quantizer(maximum: maximumMagnitude(vector, count: count), fractionBits: fractionBits, bits: bits)
-    if bits == 8 {
-        let out = codes.assumingMemoryBound(to: Int8.self)
-        for i in 0..<count { out[i] = Int8(truncatingIfNeeded: quantizer.code(vector[i])) }
-        for i in count..<paddedCount { out[i] = 0 }
-    } else {
-        let out = codes.assumingMemoryBound(to: Int16.self)
-        for i in 0..<count { out[i] = Int16(truncatingIfNeeded: quantizer.code(vector[i])) }
-        for i in count..<paddedCount { out[i] = 0 }
+    let most = maximum ?? maximumMagnitude(vector, count: count, kernels)
+    let quantizer = Quantizer(maximum: most, fractionBits: fractionBits, bits: form.bits)
+    if kernels != .baseline {
+        stlm_quantize(
+            kernels.number, vector, count, quantizer.reciprocal, Int32(truncatingIfNeeded: quantizer.shift), form.rawValue, codes,
+            paddedCount)
+        return quantizer.scale
+    }
+    for i in 0..<paddedCount {
+        let code = i < count ? quantizer.code(vector[i]) : 0
+        switch form {
+        case .int8: codes.storeBytes(of: Int8(truncatingIfNeeded: code), toByteOffset: i, as: Int8.self)
+        case .int16: codes.storeBytes(of: Int16(truncatingIfNeeded: code), toByteOffset: 2 &* i, as: Int16.self)
+        case .planes:
+            codes.storeBytes(of: Int8(truncatingIfNeeded: code &>> 8), toByteOffset: i, as: Int8.self)
+            codes.storeBytes(of: UInt8(truncatingIfNeeded: code), toByteOffset: paddedCount &+ i, as: UInt8.self)
+        }
     }
     return quantizer.scale
+}
+
+/// Quantises heads to 16 bits, each by itself: arithmetic-1, section 6.2, step 3. The codes may take the place of the heads.
+/// - Parameters:
+///   - heads: (headCount, headSize) Int32
+///   - codes: (headCount, codeStride) Int16; where the stride leaves room, one code beyond an odd headSize is set to 0
+///   - scales: (headCount)
+public func quantizeHeads(
+    _ heads: UnsafePointer<Int32>, headCount: Int, headSize: Int, fractionBits: Int, into codes: UnsafeMutablePointer<Int16>,
+    codeStride: Int, scales: UnsafeMutablePointer<VectorScale>, _ kernels: KernelSet = .baseline
+) {
+    if kernels != .baseline {
+        return stlm_quantize_heads(
+            kernels.number, heads, headCount, headSize, Int32(truncatingIfNeeded: fractionBits), codes, codeStride,
+            UnsafeMutableRawPointer(scales).assumingMemoryBound(to: Int32.self))
+    }
+    for h in 0..<headCount {
+        scales[h] = quantize(
+            heads + h &* headSize, count: headSize, fractionBits: fractionBits, form: .int16, into: codes + h &* codeStride,
+            paddedCount: min(codeStride, headSize &+ headSize & 1))
+    }
+}
+
+/// Least of `count` elements, at least one.
+@inlinable
+public func minimum(_ vector: UnsafePointer<Int32>, count: Int, _ kernels: KernelSet) -> Int32 {
+    if kernels != .baseline { return stlm_least(kernels.number, vector, count) }
+    var least = vector[0]
+    for i in 1..<count { least = min(least, vector[i]) }
+    return least
 }

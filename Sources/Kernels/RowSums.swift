@@ -1,6 +1,4 @@
-import CKernels
-
-// acc of arithmetic-1, section 4, for blocks of 16 rows: the reference, and the choice of a faster equal.
+// acc of arithmetic-1, section 4, for blocks of 16 rows: the reference.
 
 /// Sums of one block of 16 rows for one vector of activation codes.
 /// - Parameters:
@@ -9,29 +7,18 @@ import CKernels
 ///   - sums: (16) exact.
 @inline(__always)
 func rowSums(
-    _ matrix: Matrix, block: Int, activations: UnsafeRawPointer, activationBits: Int, kernels: KernelSet,
-    sums: UnsafeMutablePointer<Int64>
+    _ matrix: Matrix, block: Int, activations: UnsafeRawPointer, activationBits: Int, sums: UnsafeMutablePointer<Int64>
 ) {
     let codes = matrix.codes + (block &* matrix.lineCount &* 64)
-    if matrix.codeBits == 8 {
-        if activationBits == 8 {
-            withUnsafeTemporary16 { narrow in
-                if kernels == .avx2 {
-                    stlm_sums_int8_avx2(codes, 1, matrix.lineCount, activations, narrow)
-                } else {
-                    rowSumsInt8(codes, lineCount: matrix.lineCount, activations, narrow)
-                }
-                for r in 0..<16 { sums[r] = Int64(narrow[r]) }
-            }
-        } else {
-            if kernels == .avx2 {
-                stlm_sums_int8_int16_avx2(codes, matrix.lineCount, activations, sums)
-            } else {
-                rowSumsInt8Int16(codes, lineCount: matrix.lineCount, activations, sums)
-            }
-        }
-    } else {
+    if matrix.codeBits == 16 {
         rowSumsInt16(codes, lineCount: matrix.lineCount, activations, sums)
+    } else if activationBits == 16 {
+        rowSumsInt8Int16(codes, lineCount: matrix.lineCount, activations, sums)
+    } else {
+        withUnsafeTemporary16 { narrow in
+            rowSumsInt8(codes, lineCount: matrix.lineCount, activations, narrow)
+            for r in 0..<16 { sums[r] = Int64(narrow[r]) }
+        }
     }
 }
 

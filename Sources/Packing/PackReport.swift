@@ -76,7 +76,7 @@ public struct PackReport: Sendable {
         row("  header and records", bytes(tableByteCount))
         row("  padding", bytes(paddingByteCount) + String(format: " (%.2f %%)", 100 * Double(paddingByteCount) / Double(fileByteCount)))
         row("file", bytes(fileByteCount) + String(format: ", %.2f bits per weight", bitsPerWeight))
-        row("arena", bytes(arenaByteCount) + " at a context of \(contextTokenCount)")
+        row("arena", bytes(arenaByteCount) + " at a context of \(contextTokenCount), one thread")
         lines.append("Tensors by kind:")
         for part in parts { row(part.part.rawValue, bytes(part.byteCount)) }
         if !shared.isEmpty { lines.append("Stored once:") }

@@ -26,6 +26,8 @@ public func runCommand(_ count: Int32, _ words: UnsafeMutablePointer<UnsafeMutab
         .logits
     } else if equals(first, "choose") {
         .choose
+    } else if equals(first, "bench") {
+        .bench
     } else {
         .generate
     }
@@ -38,6 +40,7 @@ public func runCommand(_ count: Int32, _ words: UnsafeMutablePointer<UnsafeMutab
     case .score: return score(options)
     case .logits: return logits(options)
     case .choose: return choose(options)
+    case .bench: return bench(options)
     }
 }
 

@@ -18,7 +18,8 @@ func generate(_ options: Options) -> Int32 {
     do throws(SessionError) {
         var settings = SessionOptions(model, kernels: kernels)
         settings.contextTokenCount = options.contextTokenCount
-        settings.threadCount = options.threadCount ?? 1
+        settings.threadCount = threadCount(options)
+        if let batch = options.batchTokenCount { settings.batchTokenCount = batch }
         settings.sampling = options.sampling(settings.sampling)
         let plan = try MemoryPlan(model, settings)
         guard let arena = Arena(plan.arenaByteCount) else { return ExitCode.failure }

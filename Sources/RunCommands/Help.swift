@@ -16,6 +16,8 @@ func printHelp() -> Int32 {
                                                       multiple choice by log-likelihood
           stlm-run logits MODEL --ids "1 5 9" --out F.npy
                                                       int32 logits of every position, for comparisons
+          stlm-run bench MODEL [-p N] [-n N] [--rounds N] [--json]
+                                                      how fast it is here, and what the time goes into
         Writing:
           -p, --prompt TEXT     the beginning of the text
           --ids "1 5 9"         the prompt as token ids, or as blocks of bytes padded with 256; prints ids
@@ -40,13 +42,19 @@ func printHelp() -> Int32 {
         Choosing:
           --file FILE           lines of {"prefix": "...", "options": ["...", "..."], "answer": 0}
           --json                each option's log-likelihood too
+        Measuring:
+          -p N                  positions of the prompt (128)
+          -n N                  tokens or blocks to write after it (128)
+          --rounds N            how often; medians are printed (5)
         All:
           --context N           positions (the model's own)
-          --threads N           threads (1)
+          --batch N             positions of a prompt computed at once; fewer need less memory (64)
+          --threads N           threads (one for each fast core)
           -h, --help            this
           --version
 
-        STLM_CPU=baseline|avx2 in the environment forces the kernels; the results are the same.
+        STLM_CPU=baseline|avx2|avxvnni|avx512|neon|dotprod|i8mm in the environment forces the
+        kernels; the results are the same.
 
         Examples:
           stlm-run stories.stlm -p "Once upon a time" -n 200 --temp 0.8 --seed 1

@@ -11,7 +11,7 @@ func info(_ options: Options) -> Int32 {
     do throws(SessionError) {
         var settings = SessionOptions(model)
         settings.contextTokenCount = options.contextTokenCount
-        settings.threadCount = options.threadCount ?? 1
+        settings.threadCount = threadCount(options)
         let plan = try MemoryPlan(model, settings)
         if options.verifies {
             do throws(ModelFileError) {

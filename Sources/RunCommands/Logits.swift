@@ -18,7 +18,7 @@ func logits(_ options: Options) -> Int32 {
     do throws(SessionError) {
         var session = SessionOptions(model, kernels: kernels)
         session.contextTokenCount = options.contextTokenCount ?? count / model.inputSize
-        session.threadCount = options.threadCount ?? 1
+        session.threadCount = threadCount(options)
         session.sampling.temperature = 0
         let plan = try MemoryPlan(model, session)
         guard let arena = Arena(plan.arenaByteCount) else { return ExitCode.failure }

@@ -30,6 +30,9 @@ struct OpenedModel: ~Copyable {
         self.byteCount = byteCount
     }
 
+    /// The mapped file.
+    var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: base, count: byteCount) }
+
     deinit { stlm_file_unmap(base, byteCount) }
 }
 
@@ -64,13 +67,16 @@ func chosenKernels() -> KernelSet? {
     // A static string ends with a zero byte; a plain literal here would make a String.
     let name: StaticString = "STLM_CPU"
     guard let word = stlm_environment(UnsafeRawPointer(name.utf8Start).assumingMemoryBound(to: CChar.self)), word[0] != 0 else { return .detected }
-    if equals(word, "baseline") { return .baseline }
-    if equals(word, "avx2") {
-        if KernelSet.detected == .avx2 { return .avx2 }
-        complain("STLM_CPU asks for avx2, which this CPU does not have; unset it or use baseline")
-        return nil
+    var candidate: KernelSet? = .baseline
+    while let kernels = candidate {
+        if equals(word, kernels.name) {
+            if kernels.isAvailable { return kernels }
+            complain("STLM_CPU asks for %n, which this CPU does not have; unset it or use baseline", name: word)
+            return nil
+        }
+        candidate = kernels.next
     }
-    complain("STLM_CPU is '%n'; it can be baseline or avx2", name: word)
+    complain("STLM_CPU is '%n'; it can be baseline, avx2, avxvnni, avx512, neon, dotprod or i8mm", name: word)
     return nil
 }
 

@@ -5,7 +5,7 @@ import STLM
 
 /// What `stlm-run` is to do.
 enum Verb: UInt8 {
-    case generate = 1, info = 2, score = 4, logits = 8, choose = 16
+    case generate = 1, info = 2, score = 4, logits = 8, choose = 16, bench = 32
 }
 
 /// The words after the verb, checked. Wrong use is complained about where it is found.
@@ -22,8 +22,12 @@ struct Options {
     /// Tokens or blocks, and bytes, to generate at most.
     var tokenCount: Int?
     var byteCount: Int?
+    /// Of a bench: positions of its prompt, and how often it measures.
+    var promptCount: Int?
+    var roundCount: Int?
     var contextTokenCount: Int?
     var threadCount: Int?
+    var batchTokenCount: Int?
     var seed: UInt64?
     var temperature: UInt32?
     var topK: UInt32?
@@ -67,21 +71,29 @@ struct Options {
 
     /// One flag and its value.
     private mutating func take(_ flag: Word, _ words: inout Arguments) -> Bool {
-        let all: UInt8 = 31
+        let all: UInt8 = 63
         let generate = Verb.generate.rawValue
         if equals(flag, "-h") || equals(flag, "--help") {
             wantsHelp = true
             return true
         }
-        if equals(flag, "-p") || equals(flag, "--prompt") { return text(flag, &words, generate, &prompt) }
+        if equals(flag, "-p") || equals(flag, "--prompt") {
+            if verb == .bench { return count(flag, &words, Verb.bench.rawValue, 1, UInt64(Limit.context), &promptCount) }
+            return text(flag, &words, generate, &prompt)
+        }
+        if equals(flag, "--rounds") { return count(flag, &words, Verb.bench.rawValue, 1, UInt64(Samples.capacity), &roundCount) }
         if equals(flag, "--ids") { return text(flag, &words, generate | Verb.logits.rawValue, &ids) }
         if equals(flag, "--file") { return text(flag, &words, Verb.score.rawValue | Verb.choose.rawValue, &file) }
         if equals(flag, "--split") { return text(flag, &words, Verb.score.rawValue, &split) }
         if equals(flag, "--out") || equals(flag, "-o") { return text(flag, &words, Verb.logits.rawValue, &out) }
-        if equals(flag, "-n") { return count(flag, &words, generate, 0, UInt64(Int32.max), &tokenCount) }
+        if equals(flag, "-n") {
+            if verb == .bench { return count(flag, &words, Verb.bench.rawValue, 1, UInt64(Limit.context), &tokenCount) }
+            return count(flag, &words, generate, 0, UInt64(Int32.max), &tokenCount)
+        }
         if equals(flag, "--bytes") { return count(flag, &words, generate, 0, UInt64(Int32.max), &byteCount) }
         if equals(flag, "--context") { return count(flag, &words, all, 1, UInt64(Limit.context), &contextTokenCount) }
         if equals(flag, "--threads") || equals(flag, "-t") { return count(flag, &words, all, 1, 64, &threadCount) }
+        if equals(flag, "--batch") { return count(flag, &words, generate | Verb.bench.rawValue, 1, UInt64(Limit.context), &batchTokenCount) }
         if equals(flag, "--temp") { return q16(flag, &words, 0, Limit.setting, &temperature) }
         if equals(flag, "--top-p") { return q16(flag, &words, 1, 65_536, &topP) }
         if equals(flag, "--min-p") { return q16(flag, &words, 0, 65_536, &minP) }

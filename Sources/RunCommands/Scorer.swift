@@ -68,7 +68,9 @@ func scoringPlan(_ model: Model, _ options: Options) throws(SessionError) -> Mem
     if !model.record.isCausal { throw .notCausal }
     var settings = SessionOptions(model)
     settings.contextTokenCount = options.contextTokenCount
-    settings.threadCount = options.threadCount ?? 1
+    settings.threadCount = threadCount(options)
+    // Logits of every position are wanted: a few rows at a time.
+    settings.batchTokenCount = 16
     settings.logitRowCount = settings.batchTokenCount
     settings.sampling.temperature = 0
     return try MemoryPlan(model, settings)

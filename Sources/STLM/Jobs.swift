@@ -1,68 +1,112 @@
+import CPlatform
 import Kernels
 import ModelFile
 
-/// A linear layer for some positions, cut into parts by rows.
+// Work of a session that its threads share. A part's result does not depend on which thread does it, or when.
+
+/// One or two linear layers for some positions, cut into parts by rows.
 struct LinearJob {
-    let layer: Linear
-    let output: LinearOutput
-    let codes: UnsafeRawPointer
-    let codeStride: Int
-    let scales: UnsafePointer<VectorScale>
-    let count: Int
-    let result: UnsafeMutablePointer<Int32>
-    let stride: Int
-    let accumulate: Bool
-    let kernels: KernelSet
+    let first: LinearRun
+    let second: LinearRun?
+    /// Blocks of 16 rows in a part.
     let blocksPerPart: Int
 
-    /// Rows for one part: all of them on one thread; else a few parts a thread, and none too small to be worth waking for.
-    static func blocksPerPart(_ layer: Linear, threadCount: Int) -> Int {
-        let blocks = layer.matrix.blockCount
-        if threadCount == 1 { return blocks }
-        let worthwhile = max(1, 65_536 / (layer.matrix.lineCount * 64))
-        return max(worthwhile, (blocks + 4 * threadCount - 1) / (4 * threadCount))
+    init(_ first: LinearRun, _ second: LinearRun? = nil, vectorCount: Int, threadCount: Int) {
+        self.first = first
+        self.second = second
+        let blocks = first.layer.matrix.blockCount + (second?.layer.matrix.blockCount ?? 0)
+        if threadCount == 1 {
+            blocksPerPart = blocks
+            return
+        }
+        // A part below some microseconds is not worth handing over.
+        let linesPerBlock = first.layer.matrix.lineCount * vectorCount
+        let worthwhile = max(1, LinearJob.worthwhileLineCount / linesPerBlock)
+        blocksPerPart = max(worthwhile, (blocks + 2 * threadCount - 1) / (2 * threadCount))
     }
 
+    /// Lines of 64 weights times vectors.
+    private static let worthwhileLineCount = 2_048
+
+    var blockCount: Int { first.layer.matrix.blockCount + (second?.layer.matrix.blockCount ?? 0) }
+    var partCount: Int { (blockCount + blocksPerPart - 1) / blocksPerPart }
+
     func run(_ part: Int) {
-        let first = part * blocksPerPart
-        layer.apply(
-            blocks: first..<min(first + blocksPerPart, layer.matrix.blockCount), codes: codes, codeStride: codeStride,
-            scales: scales, tokenCount: count, output: output, result: result, resultStride: stride,
-            accumulate: accumulate, kernels: kernels)
+        let start = part * blocksPerPart
+        let end = min(start + blocksPerPart, blockCount)
+        let split = first.layer.matrix.blockCount
+        if start < split { first.apply(blocks: start..<min(end, split)) }
+        if let second, end > split { second.apply(blocks: max(start, split) - split..<end - split) }
     }
 }
 
-/// Attention for some positions, cut into parts by query heads: part p does every `partCount`-th.
-struct AttentionJob {
+/// Work on rows of a stream, each by itself.
+struct RowJob {
+    let session: UnsafePointer<Session>
+    let work: RowWork
+    let count: Int
+    let partCount: Int
+
+    /// Every `partCount`-th row, so that rows which cost more the later they come are shared evenly.
+    func run(_ part: Int) {
+        var row = part
+        while row < count {
+            session.pointee.perform(work, row: row, part: part)
+            row += partCount
+        }
+    }
+}
+
+/// What is done to a row.
+enum RowWork {
+    /// Normalisation into `plan.normal`, and the codes of the result for a layer.
+    case normalize(Stream, Norm?, Linear)
+    /// Rotation of queries and keys, and their codes and the values' in the cache.
+    case heads(AttentionWork)
+    /// Attention of all heads, and the codes of the result for the output layer.
+    case attention(AttentionWork)
+    /// Activation, the gate, and the codes of the result for a layer.
+    case activation(ActivationWork)
+}
+
+struct AttentionWork {
     let record: AttentionRecord
     let cache: KeyValueSlot
     let scope: AttentionScope
+    /// Rows of the stream.
     let count: Int
+    let output: Linear
+
+    var headCount: Int { Int(record.headCount) }
+    var kvHeadCount: Int { Int(record.kvHeadCount) }
+    var headSize: Int { Int(record.headSize) }
+    /// Of a query's codes.
+    var querySize: Int { Layout.align(headSize, 2) }
+
+    /// Positions that a row attends to.
+    func seenCount(row: Int) -> Int { scope.firstPosition + (scope.isCausal ? row + 1 : count) }
+}
+
+struct ActivationWork {
+    let activation: Activation
+    let piecewise: PiecewiseLinear?
+    let isGated: Bool
+    let size: Int
+    let down: Linear
+}
+
+/// Attention of one position, cut into parts by query heads: part p does every `partCount`-th.
+struct HeadsJob {
+    let session: UnsafePointer<Session>
+    let work: AttentionWork
+    let row: Int
     let partCount: Int
-    let queries: UnsafePointer<Int16>
-    let queryScales: UnsafePointer<VectorScale>
-    let mixedFractionBits: UnsafePointer<Int>
-    let weights: UnsafeMutablePointer<Int32>
-    let sums: UnsafeMutablePointer<Int64>
-    let mixed: UnsafeMutablePointer<Int32>
 
     func run(_ part: Int) {
-        let heads = Int(record.headCount)
-        let size = Int(record.headSize)
-        let group = heads / Int(record.kvHeadCount)
-        for k in 0..<count {
-            let seen = scope.firstPosition + (scope.isCausal ? k + 1 : count)
-            var h = part
-            while h < heads {
-                let item = k * heads + h
-                attend(
-                    query: queries + item * size, queryScale: queryScales[item],
-                    head: cache.head(h / group, headSize: size, context: scope.capacity), headSize: size, positionCount: seen,
-                    scoreMantissa: Int64(record.scoreScaleMantissa), scoreExponent: Int(record.scoreScaleExponent),
-                    leastValueExponent: mixedFractionBits[k] + 2, weights: weights + part * scope.capacity,
-                    sums: sums + part * size, result: mixed + item * size)
-                h += partCount
-            }
+        var head = part
+        while head < work.headCount {
+            session.pointee.attend(work, row: row, head: head, part: part)
+            head += partCount
         }
     }
 }

@@ -6,8 +6,9 @@ import Tokenizers
 public struct SessionOptions: Sendable {
     /// Positions of the key-value cache; nil is the model's default.
     public var contextTokenCount: Int?
-    /// Positions computed at once while a prompt is read. A model that is not causal needs all of them at once.
-    public var batchTokenCount = 16
+    /// Positions computed at once while a prompt is read: more read the weights less often. A model that is not causal needs all of
+    /// them at once.
+    public var batchTokenCount = 64
     /// Rows of logits kept: 1 for generation, more where every position is wanted.
     public var logitRowCount = 1
     public var threadCount = 1
@@ -36,6 +37,8 @@ public struct MemoryPlan: Sendable {
     let rowCount: Int
     /// Bytes between the codes of two rows.
     let codeStride: Int
+    /// Positions or slots that attention can be over, rounded up to 16.
+    let attentionCapacity: Int
 
     /// (batch, hidden) Int32 with the model's residual fraction bits
     public private(set) var residual = Region()
@@ -55,17 +58,21 @@ public struct MemoryPlan: Sendable {
     public private(set) var wide = Region()
     /// (rows, wide) Int32: the result of attention, or the other half of a gated feed-forward
     public private(set) var other = Region()
-    /// (2, rows) Int: fraction bits of `wide` and `other`
+    /// (3, rows) Int: fraction bits of `wide`, of `other`, and of results whose fraction bits are known
     public private(set) var fractionBits = Region()
-    /// (rows, heads * headSize) Int16, then (rows, heads) VectorScale
+    /// (2, 2, rows) Int32: shifts of two linear layers at a time, and of their biases
+    public private(set) var shifts = Region()
+    /// (rows, heads, headSize rounded up to 2) Int16, then (rows, heads) VectorScale
     public private(set) var queries = Region()
     public private(set) var queryScales = Region()
-    /// (threads, context or slots) Int32 and (threads, headSize) Int64
+    /// (rows, 2 kvHeads) VectorScale
+    public private(set) var keyValueScales = Region()
+    /// (threads, attentionCapacity) Int32 and (threads, headSize rounded up to 16) Int64
     public private(set) var attentionWeights = Region()
     public private(set) var attentionSums = Region()
     /// (logitRows, vocabulary) Int32; of a byte head (slots, 258)
     public private(set) var logits = Region()
-    /// For each KV slot: keys, key scales, values, value scales; each (kvHeads, context, ...)
+    /// For each step of the core what `KeyValueLayout` says
     public private(set) var keyValues = Region()
     /// (context, tokens or symbols of a position) UInt32
     public private(set) var history = Region()
@@ -73,6 +80,8 @@ public struct MemoryPlan: Sendable {
     public private(set) var drawn = Region()
     /// (candidates) UInt64
     public private(set) var candidates = Region()
+    /// Sums of probabilities by distance
+    public private(set) var bins = Region()
     /// (repeatWindow) UInt32, then a set of vocabulary bits
     public private(set) var recent = Region()
     public private(set) var seen = Region()
@@ -115,6 +124,7 @@ public struct MemoryPlan: Sendable {
         let rows = max(batch, slotCount)
         rowCount = rows
         codeStride = Layout.align(all.code, 64)
+        attentionCapacity = Layout.align(max(context, slotCount), 16)
 
         residual = reserve(batch * model.hiddenSize * 4)
         slots = reserve(slotCount * local.stream * 4)
@@ -125,11 +135,13 @@ public struct MemoryPlan: Sendable {
         scales = reserve(rows * MemoryLayout<VectorScale>.stride)
         wide = reserve(rows * all.wide * 4)
         other = reserve(rows * all.wide * 4)
-        fractionBits = reserve(2 * rows * MemoryLayout<Int>.stride)
+        fractionBits = reserve(3 * rows * MemoryLayout<Int>.stride)
+        shifts = reserve(4 * rows * 4)
         queries = reserve(rows * all.queries * 2)
         queryScales = reserve(rows * all.heads * MemoryLayout<VectorScale>.stride)
-        attentionWeights = reserve(all.heads == 0 ? 0 : threadCount * max(context, slotCount) * 4)
-        attentionSums = reserve(threadCount * all.headSize * 8)
+        keyValueScales = reserve(rows * 2 * all.kvHeads * MemoryLayout<VectorScale>.stride)
+        attentionWeights = reserve(all.heads == 0 ? 0 : threadCount * attentionCapacity * 4)
+        attentionSums = reserve(threadCount * Layout.align(all.headSize, 16) * 8)
         logits = reserve((model.writesBlocks ? slotCount : logitRowCount) * model.logitCount * 4)
         var cache = 0
         for index in model.coreSteps { cache += model.cacheByteCount(model.file.step(index), positionCount: context) }
@@ -137,6 +149,7 @@ public struct MemoryPlan: Sendable {
         history = reserve(context * model.inputSize * 4)
         drawn = reserve(model.outputSize * 4)
         candidates = reserve(options.sampling.candidateCapacity(model.logitCount) * 8)
+        bins = reserve(options.sampling.needsBins ? Softmax.binMemory * 8 : 0)
         let penalises = options.sampling.repeatPenalty != 65_536
         recent = reserve(penalises ? Int(options.sampling.repeatWindow) * 4 : 0)
         seen = reserve(penalises ? (model.logitCount + 63) / 64 * 8 : 0)
@@ -174,6 +187,7 @@ private struct Widths {
     var wide = 0
     var code = 0
     var heads = 0
+    var kvHeads = 0
     var queries = 0
     var headSize = 0
 
@@ -187,7 +201,8 @@ private struct Widths {
                 include(code: model.linear(record.output))
                 wide = max(wide, Int(record.headCount + 2 * record.kvHeadCount) * Int(record.headSize))
                 heads = max(heads, Int(record.headCount))
-                queries = max(queries, Int(record.headCount * record.headSize))
+                kvHeads = max(kvHeads, Int(record.kvHeadCount))
+                queries = max(queries, Int(record.headCount) * Layout.align(Int(record.headSize), 2))
                 headSize = max(headSize, Int(record.headSize))
             }
             if step.feedForward != Layout.none {
@@ -212,6 +227,7 @@ private struct Widths {
         wide = max(wide, other.wide)
         code = max(code, other.code)
         heads = max(heads, other.heads)
+        kvHeads = max(kvHeads, other.kvHeads)
         queries = max(queries, other.queries)
         headSize = max(headSize, other.headSize)
     }

@@ -66,7 +66,7 @@ public struct Model {
 
     /// Bytes of the keys and values of a step at so many positions.
     func cacheByteCount(_ step: StepRecord, positionCount: Int) -> Int {
-        step.attention == Layout.none ? 0 : KeyValueSlot.byteCount(file.attention(Int(step.attention)), positionCount)
+        step.attention == Layout.none ? 0 : KeyValueLayout(file.attention(Int(step.attention)), positionCount).byteCount
     }
     public var bosToken: UInt32? { record.bosToken == Layout.none ? nil : record.bosToken }
 

@@ -27,6 +27,9 @@ public struct SamplingSettings: Equatable, Sendable {
 
     var needsOrder: Bool { topK > 0 || topP < 65_536 }
 
+    /// The order is found by sums over distances.
+    var needsBins: Bool { temperature != 0 && topK == 0 && topP < 65_536 }
+
     /// Candidates that are kept in order.
     func candidateCapacity(_ vocabularySize: Int) -> Int {
         if temperature == 0 || !needsOrder { return 0 }

@@ -1,4 +1,5 @@
 import FixedPoint
+import Kernels
 import ModelFile
 
 extension Session {
@@ -20,16 +21,12 @@ extension Session {
     /// - Parameters:
     ///   - logits: (logitCount)
     public func cost(_ logits: UnsafePointer<Int32>, of token: UInt32) -> Int64 {
-        let count = model.logitCount
-        var greatest = logits[0]
-        for i in 1..<max(1, count) { greatest = max(greatest, logits[i]) }
+        let greatest = logits[indexOfGreatest(logits, count: model.logitCount, kernels)]
         // A temperature of 1.0 is 65,536: factor and shift are those of section 9.
         let shift = 16 + model.logitFractionBits
-        var total: UInt64 = 0
-        for i in 0..<count {
-            let x = shifted(UInt64(Int64(greatest) &- Int64(logits[i])), log2eQ40, shift)
-            total &+= UInt64(exp2Negative(UInt32(clamping: x)))
-        }
+        let total = Softmax(
+            logits: logits, count: model.logitCount, greatest: greatest, factor: log2eQ40, shift: shift, kernels
+        ).total()
         let own = shifted(UInt64(Int64(greatest) - Int64(logits[Int(token)])), log2eQ40, shift)
         return added(log2Fixed(total) - 30 << 24, Int64(clamping: own))
     }

@@ -12,7 +12,9 @@ extension Session {
             if model.takesBlocks {
                 embedBlock(history + (firstPosition + k) * model.inputSize, into: row)
             } else {
+                let started = profile.begin()
                 embedToken(history[firstPosition + k], position: firstPosition + k, into: row)
+                profile.end(.embedding, started)
             }
         }
 

@@ -13,8 +13,7 @@ extension Session {
     @discardableResult
     public func computeLogits(rows: Range<Int>) -> UnsafeMutablePointer<Int32> {
         precondition(!model.writesBlocks && rows.count <= plan.logitRowCount)
-        let normFractionBits = normalizeCore(rows)
-        computeOutput(normFractionBits, coreStream(rows), into: pointer(plan.logits, as: Int32.self))
+        computeOutput(model.record.head.inputNorm, coreStream(rows), into: pointer(plan.logits, as: Int32.self))
         return pointer(plan.logits, as: Int32.self)
     }
 
@@ -56,7 +55,7 @@ extension Session {
         for index in model.headSteps {
             run(model.file.step(index), &stream, cache: arena + plan.slotKeyValues.offset, scope)
         }
-        computeOutput(normalize(head.outputNorm, stream), stream, into: pointer(plan.logits, as: Int32.self))
+        computeOutput(head.outputNorm, stream, into: pointer(plan.logits, as: Int32.self))
     }
 
     // MARK: Byte decoder
@@ -92,7 +91,7 @@ extension Session {
             cache += model.cacheByteCount(step, positionCount: model.blockSize)
         }
         let logits = pointer(plan.logits, as: Int32.self) + slots.lowerBound * Symbol.count
-        computeOutput(normalize(head.outputNorm, stream), stream, into: logits)
+        computeOutput(head.outputNorm, stream, into: logits)
     }
 
     // MARK: Parts
@@ -104,22 +103,18 @@ extension Session {
         return Stream(rows: residual, count: rows.count, width: model.hiddenSize, fractionBits: model.residualFractionBits)
     }
 
-    private func normalizeCore(_ rows: Range<Int>) -> Int { normalize(model.record.head.inputNorm, coreStream(rows)) }
-
     private func project(row: Int, fractionBits: Int, into result: UnsafeMutablePointer<Int32>) {
         let projection = model.linear(model.record.head.projection)
-        quantizeNormal(projection, normalizeCore(row..<row + 1), coreStream(row..<row + 1))
-        apply(
-            projection, .fixed(fractionBits: fractionBits), count: 1, result: result, stride: projection.matrix.rows,
-            accumulate: false)
+        normalize(model.record.head.inputNorm, coreStream(row..<row + 1), for: projection)
+        let projected = linear(projection, .fixed(fractionBits: fractionBits), count: 1, result: result)
+        run(LinearJob(projected, vectorCount: 1, threadCount: plan.threadCount))
     }
 
-    /// Logits of the rows in `plan.normal`.
-    private func computeOutput(_ normFractionBits: Int, _ stream: Stream, into logits: UnsafeMutablePointer<Int32>) {
-        let output = model.linear(model.record.head.output)
-        quantizeNormal(output, normFractionBits, stream)
-        apply(
-            output, .fixed(fractionBits: model.logitFractionBits), count: stream.count, result: logits,
-            stride: output.matrix.rows, accumulate: false)
+    /// Logits of a stream's rows.
+    private func computeOutput(_ norm: UInt32, _ stream: Stream, into logits: UnsafeMutablePointer<Int32>) {
+        let layer = model.linear(model.record.head.output)
+        normalize(norm, stream, for: layer)
+        let output = linear(layer, .fixed(fractionBits: model.logitFractionBits), count: stream.count, result: logits)
+        run(LinearJob(output, vectorCount: stream.count, threadCount: plan.threadCount), as: .output)
     }
 }

@@ -12,6 +12,8 @@ public struct Session: ~Copyable {
     public let plan: MemoryPlan
     public let kernels: KernelSet
     let arena: UnsafeMutableRawPointer
+    /// Where time is noted, if anywhere.
+    public var profile = Profile(nil)
 
     /// Positions fed so far.
     public private(set) var position = 0
@@ -100,17 +102,6 @@ public struct Session: ~Copyable {
         reset()
         // They lie where feed puts them, so that it copies each onto itself.
         try feedAll(UnsafeBufferPointer(start: history, count: keep * size))
-    }
-
-    // MARK: Parallel work
-
-    /// Runs `work(context, part)` for each part, on all threads of the session.
-    func run(_ partCount: Int, _ context: UnsafeMutableRawPointer, _ work: stlm_pool_work) {
-        if plan.threadCount > 1 {
-            stlm_pool_run(arena + plan.pool.offset, work, context, partCount)
-        } else {
-            for part in 0..<partCount { work(context, part) }
-        }
     }
 
     func pointer<Element>(_ region: MemoryPlan.Region, as: Element.Type) -> UnsafeMutablePointer<Element> {

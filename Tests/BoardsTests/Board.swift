@@ -51,10 +51,13 @@ struct Board: CustomStringConvertible, Sendable {
         return sources.allSatisfy { (date(Package.path("Sources/\($0)")) ?? .distantPast) < built }
     }
 
-    func run(_ words: [String]) throws -> Program.Outcome {
+    /// - Parameters:
+    ///   - cpu: what the emulator is to be
+    func run(_ words: [String], cpu: String? = nil, environment: [String: String] = [:]) throws -> Program.Outcome {
         let program = folder + "/stlm-run"
-        if let emulator { return try Program.call(Package.find(emulator)!, [program] + words) }
-        return try Program.call(program, words)
+        guard let emulator else { return try Program.call(program, words, environment: environment) }
+        let model = cpu.map { ["-cpu", $0] } ?? []
+        return try Program.call(Package.find(emulator)!, model + [program] + words, environment: environment)
     }
 }
 

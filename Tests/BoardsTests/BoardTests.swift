@@ -83,17 +83,38 @@ struct BoardTests {
         }
     }
 
-    @Test(.enabled(if: Board.x86.isAvailable), arguments: ["baseline", "avx2"], ["1", "2"])
+    /// Every model here on a CPU with certain kernels forced, or the best it has: the bits of the ordinary build's reference.
+    private func expectSameBits(threads: String, kernels: String, _ run: ([String], [String: String]) throws -> Program.Outcome) throws {
+        for (name, bytes) in Self.models {
+            let model = try place.file("model.stlm", bytes)
+            let words = ["logits", model, "--ids", "1 17 5 60 33 2 90 41 8", "--out"]
+            let plain = try Program.run.call(words + [place.path("plain.npy"), "--threads", "1"], environment: ["STLM_CPU": "baseline"])
+            let forced = try run(words + [place.path("forced.npy"), "--threads", threads], kernels.isEmpty ? [:] : ["STLM_CPU": kernels])
+            if forced.errors.contains("does not have") { return }
+            #expect(plain.status == 0 && forced.status == 0, "\(forced.errors)")
+            #expect(place.bytes("plain.npy") == place.bytes("forced.npy"), "\(name), \(kernels), \(threads) threads")
+        }
+    }
+
+    @Test(.enabled(if: Board.x86.isAvailable), arguments: ["baseline", "avx2", "avxvnni", "avx512"], ["1", "2"])
     func sameBitsForEveryKernelAndThreadCount(_ kernels: String, _ threads: String) throws {
+        try expectSameBits(threads: threads, kernels: kernels) { try Board.x86.run($0, environment: $1) }
+    }
+
+    /// Boards of the Raspberry Pi 3, 4 and 5, and a CPU with all that there is: each with the best it has, and the last with each.
+    @Test(.enabled(if: Board.aarch64.isAvailable), arguments: [
+        ("cortex-a53", ""), ("cortex-a72", ""), ("cortex-a76", ""), ("max", ""), ("max", "baseline"), ("max", "neon"), ("max", "dotprod"),
+    ])
+    func sameBitsOnEveryARM(_ cpu: String, _ kernels: String) throws {
+        try expectSameBits(threads: "1", kernels: kernels) { try Board.aarch64.run($0, cpu: cpu, environment: $1) }
+    }
+
+    /// The best that each CPU has is what is taken.
+    @Test(.enabled(if: Board.aarch64.isAvailable), arguments: [("cortex-a53", "neon"), ("cortex-a76", "dotprod"), ("max", "i8mm")])
+    func detectsWhatAnARMHas(_ cpu: String, _ kernels: String) throws {
         let model = try place.file("model.stlm", Self.models[0].bytes)
-        let words = ["logits", model, "--ids", "1 17 5 60 33 2 90 41 8", "--out"]
-        _ = try Board.x86.run(words + [place.path("plain.npy")])
-        let path = place.path("forced.npy")
-        let forced = try Program.call(
-            Board.x86.folder + "/stlm-run", words + [path, "--threads", threads], environment: ["STLM_CPU": kernels])
-        if forced.errors.contains("does not have") { return }
-        #expect(forced.status == 0, "\(forced.errors)")
-        #expect(place.bytes("plain.npy") == place.bytes("forced.npy"))
+        let outcome = try Board.aarch64.run(["bench", model, "-p", "2", "-n", "2", "--rounds", "1", "--json"], cpu: cpu)
+        #expect(outcome.text.contains("\"kernels\": \"\(kernels)\""), "\(outcome.errors)")
     }
 
     @Test(arguments: Board.all.filter(\.isAvailable))

@@ -81,6 +81,9 @@ import Testing
         func checksum(_ words: [UInt32]) -> UInt32 { words.withUnsafeBytes { CRC32.of($0.baseAddress!, byteCount: $0.count) } }
         #expect(checksum(table(sigmoid, stepBits: 14)) == 0x1535_BFF2)
         #expect(checksum(table(normal, stepBits: 13)) == 0x4090_11F3)
+        // As kernels get them.
+        #expect(withSigmoidTable { CRC32.of($0, byteCount: 4_100) } == 0x1535_BFF2)
+        #expect(withNormalTable { CRC32.of($0, byteCount: 4_100) } == 0x4090_11F3)
     }
 
     @Test func tablesAreTheTrueFunctionsRoundedToNearest() {

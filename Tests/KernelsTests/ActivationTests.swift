@@ -1,3 +1,4 @@
+import CKernels
 import FixedPoint
 import Foundation
 import Kernels
@@ -5,14 +6,35 @@ import ModelFile
 import TestSupport
 import Testing
 
-/// arithmetic-1, sections 6.3 and 6.4.
+/// arithmetic-1, section 6.4, activations 0 to 6: every set of kernels against exact arithmetic.
 @Suite struct ActivationTests {
-    private func activated(
-        _ x: [Int32], _ fractionBits: Int, _ activation: Activation, _ piecewise: PiecewiseLinear? = nil
-    ) -> (y: [Int32], fractionBits: Int) {
-        let memory = GuardedArray(x)
-        let bits = activate(memory.pointer, count: x.count, fractionBits: fractionBits, activation, piecewise)
-        return (memory.elements, bits)
+    static let smooth: [Activation] = [.identity, .gelu, .relu, .leakyRelu, .tanh, .sigmoid, .silu]
+    static let tabulated: [Activation] = [.gelu, .silu]
+
+    /// The table of the document in 128 bits.
+    private func exact(_ activation: Activation, _ x: Int32, _ F: Int) -> (y: Int32, fractionBits: Int) {
+        let t = Exact.scale(Int128(x), F - 20)
+        return switch activation {
+        case .identity, .piecewiseLinear: (x, F)
+        case .gelu: (Exact.scale(Int128(x) * Int128(normal(t)), 31), F)
+        case .relu: (max(0, x), F)
+        case .leakyRelu: (x >= 0 ? x : Exact.scale(Int128(x) * 42_949_673, 32), F)
+        case .tanh: (Exact.sat32(Int128(sigmoid(Exact.scale(Int128(x), F - 21))) - 1 << 30), 30)
+        case .sigmoid: (Int32(Exact.rshr(Int128(sigmoid(t)), 1)), 30)
+        case .silu: (Exact.scale(Int128(x) * Int128(sigmoid(t)), 31), F)
+        }
+    }
+
+    private func check(_ x: [Int32], _ fractionBits: Int, _ activation: Activation) {
+        let expected = x.map { exact(activation, $0, fractionBits) }
+        for kernels in KernelSet.runnable {
+            let y = GuardedArray(x)
+            let got = activate(y.pointer, count: x.count, fractionBits: fractionBits, activation, nil, kernels)
+            let isSame = y.elements == expected.map(\.y) && got.fractionBits == expected[0].fractionBits && y.memory.isSlackIntact
+            let what = "\(kernels), \(activation), \(x.count) elements of \(fractionBits) fraction bits"
+            #expect(isSame, "\(what)")
+            if let maximum = got.maximum { #expect(maximum == expected.map(\.y.magnitude).max(), "\(what)") }
+        }
     }
 
     private func real(_ activation: Activation, _ x: Double) -> Double {
@@ -27,103 +49,63 @@ import Testing
         }
     }
 
-    static let smooth: [Activation] = [.identity, .gelu, .relu, .leakyRelu, .tanh, .sigmoid, .silu]
-
     @Test(arguments: smooth, [12, 20, 24, 26]) func isNearTheRealFunction(_ activation: Activation, _ fractionBits: Int) {
         let range = min(30.0, scalbn(1.0, 30 - fractionBits))
         let x = (0...20_000).map { Int32((Double($0) / 10_000 - 1) * range * scalbn(1.0, fractionBits)) }
-        let (y, bits) = activated(x, fractionBits, activation)
+        let memory = GuardedArray(x)
+        let bits = activate(memory.pointer, count: x.count, fractionBits: fractionBits, activation, nil).fractionBits
         let unit = scalbn(1.0, -bits)
-        for (x, y) in zip(x, y) {
+        let far = zip(x, memory.elements).first { x, y in
             let argument = scalbn(Double(x), -fractionBits)
-            let error = abs(Double(y) * unit - real(activation, argument))
             // The tables err by 3e-6 of what they are multiplied with; results are rounded to a unit.
-            #expect(error <= 6e-6 * max(1, abs(argument)) + unit, "\(activation)(\(argument))")
+            return abs(Double(y) * unit - real(activation, argument)) > 6e-6 * max(1, abs(argument)) + unit
         }
+        #expect(far == nil)
     }
 
-    /// The table of the document's section 6.4 in 128 bits.
-    private func exact(_ activation: Activation, _ x: Int32, _ F: Int) -> (Int32, Int) {
-        let t = Exact.scale(Int128(x), F - 20)
-        return switch activation {
-        case .identity, .piecewiseLinear: (x, F)
-        case .gelu: (Exact.scale(Int128(x) * Int128(normal(t)), 31), F)
-        case .relu: (max(0, x), F)
-        case .leakyRelu: (x >= 0 ? x : Exact.scale(Int128(x) * 42_949_673, 32), F)
-        case .tanh: (Exact.sat32(Int128(sigmoid(Exact.scale(Int128(x), F - 21))) - 1 << 30), 30)
-        case .sigmoid: (Int32(Exact.rshr(Int128(sigmoid(t)), 1)), 30)
-        case .silu: (Exact.scale(Int128(x) * Int128(sigmoid(t)), 31), F)
-        }
-    }
-
-    @Test(arguments: smooth) func extremesEqualTheDocument(_ activation: Activation) {
+    @Test(arguments: smooth) func everyFractionBits(_ activation: Activation) {
         var numbers = SeededNumbers(seed: 61)
-        let x = [Int32.min, .min + 1, .max, .max - 1, 0, 1, -1] + (0..<200).map { _ in numbers.anyInt32() }
+        let x = SeededNumbers.ends + (0..<200).map { _ in numbers.anyInt32() }
         // As far as fraction bits of a floating layer reach.
-        for fractionBits in [-150, -64, -32, -13, -12, -11, -10, 0, 19, 20, 21, 22, 31, 51, 52, 62, 82, 83, 84, 127, 219] {
-            let (y, bits) = activated(x, fractionBits, activation)
-            let expected = x.map { exact(activation, $0, fractionBits) }
-            #expect(y == expected.map(\.0) && bits == expected[0].1, "\(fractionBits) fraction bits")
-        }
+        for fractionBits in Array(-40...84) + [-150, -64, 127, 219] { check(x, fractionBits, activation) }
     }
 
-    private func piecewise(
-        _ points: [Int32], _ values: [Int32], _ slopes: [Int32], slopeBits: Int, _ x: [Int32], _ fractionBits: Int
-    ) -> (got: [Int32], expected: [Int32]) {
-        let table = GuardedArray(points + values + slopes)
-        let function = PiecewiseLinear(breakpoints: table.pointer, count: points.count, slopeFractionBits: slopeBits)
-        let got = withExtendedLifetime(table) { activated(x, fractionBits, .piecewiseLinear, function) }
-        #expect(got.fractionBits == 20)
-        let expected = x.map { x in
-            let t = Exact.scale(Int128(x), fractionBits - 20)
-            let k = points.filter { $0 <= t }.count, j = max(0, k - 1)
-            let rise = Exact.scale(Int128(slopes[k]) * (Int128(t) - Int128(points[j])), slopeBits)
-            return Exact.sat32(Int128(values[j]) + Int128(rise))
-        }
-        return (got.y, expected)
-    }
-
-    /// A slope of -2^31 over all 32 bits gives a product near 2^63, where half a rounding unit does not fit.
-    @Test func piecewiseLinearEqualsExactArithmeticAtItsExtremes() {
-        let x: [Int32] = [.min, .min + 1, -1, 0, 1, .max - 1, .max]
-        for points in [[.min], [.max], [0], [.min, .max], [.min, -1, 0, .max]] as [[Int32]] {
-            for slope in [.min, .max, 1, 0, -1] as [Int32] {
-                for slopeBits in [-32, -1, 0, 1, 2, 20, 31, 32, 61, 62] {
-                    let slopes = [Int32](repeating: slope, count: points.count + 1)
-                    let values = points.map { $0 / 2 }
-                    let (got, expected) = piecewise(points, values, slopes, slopeBits: slopeBits, x, 20)
-                    #expect(got == expected, "slope \(slope) * 2^-\(slopeBits) at \(points)")
-                }
+    @Test(arguments: smooth) func everyCount(_ activation: Activation) {
+        var numbers = SeededNumbers(seed: 62)
+        for count in 1...40 {
+            for fractionBits in [-3, 12, 20, 24, 31] {
+                check((0..<count).map { _ in numbers.anyInt32() }, fractionBits, activation)
+                check((0..<count).map { _ in Int32(numbers.int(-(1 << 25)...1 << 25)) }, fractionBits, activation)
             }
         }
     }
 
-    @Test func piecewiseLinearEqualsExactArithmeticOnSeededTables() {
-        var numbers = SeededNumbers(seed: 62)
-        for _ in 0..<500 {
-            let points = Set((0..<numbers.int(1...64)).map { _ in numbers.anyInt32() }).sorted()
-            let values = points.map { _ in numbers.anyInt32() }, slopes = (0...points.count).map { _ in numbers.anyInt32() }
-            let x = points + (0..<20).map { _ in numbers.anyInt32() }
-            let (got, expected) = piecewise(points, values, slopes, slopeBits: numbers.int(-32...62), x, numbers.pick([20, 3, 40]))
-            #expect(got == expected)
+    /// Every entry of the tables and both its neighbours, the tables' ends among them, then the whole range of t.
+    @Test(arguments: tabulated) func everyArgument(_ activation: Activation) {
+        var steps: [Int32] = []
+        for i in 0...1_026 as ClosedRange<Int32> {
+            for entry in [i << 13, i << 14] { steps += [entry - 1, entry, entry + 1, -entry - 1, -entry, -entry + 1] }
         }
+        check(steps, 20, activation)
+        check(Array(stride(from: -17_000_000, through: 17_000_000, by: 211)), 20, activation)
+        let all = stride(from: Int(Int32.min), through: Int(Int32.max), by: 99_991).map { Int32($0) }
+        for fractionBits in [14, 20, 26, 31] { check(all, fractionBits, activation) }
     }
 
-    @Test func multiplyGateEqualsExactArithmetic() {
-        var numbers = SeededNumbers(seed: 63)
-        let ends: [Int32] = [.min, .max, 0, 1, -1]
-        for round in 0..<2_000 {
-            let count = numbers.int(1...20)
-            let (shiftA, shiftB) = (Int32(numbers.int(0...31)), Int32(numbers.int(0...31)))
-            let a = (0..<count).map { _ in round % 3 == 0 ? numbers.pick(ends) : numbers.anyInt32() >> shiftA }
-            let b = (0..<count).map { _ in round % 3 == 0 ? numbers.pick(ends) : numbers.anyInt32() >> shiftB }
-            let (fa, fb) = (numbers.int(-150...219), numbers.int(-150...219))
-            func length(_ v: [Int32]) -> Int { Exact.bits(v.map { Int128($0.magnitude) }.max()!) }
-            let k = max(0, length(a) + length(b) - 31)
-            let gate = GuardedArray(a), up = GuardedArray(b)
-            let bits = multiplyGate(gate.pointer, gateFractionBits: fa, up.pointer, upFractionBits: fb, count: count)
-            #expect(bits == fa + fb - k)
-            #expect(gate.elements == zip(a, b).map { Exact.scale(Int128($0) * Int128($1), k) })
+    /// Nothing beyond 1,025 entries of a table is read.
+    @Test(arguments: tabulated) func theTableIsNotExceeded(_ activation: Activation) {
+        let shift: Int32 = activation == .gelu ? 13 : 14
+        let words = activation == .gelu ? withNormalTable { Array(UnsafeBufferPointer(start: $0, count: 1_025)) }
+            : withSigmoidTable { Array(UnsafeBufferPointer(start: $0, count: 1_025)) }
+        let table = GuardedArray(words)
+        defer { withExtendedLifetime(table) {} }
+        let end = Int32(1) << (shift + 10)
+        let x = (-40...40).flatMap { [end + $0, -end + $0] } + SeededNumbers.ends
+        for kernels in KernelSet.fast {
+            let y = GuardedArray(x)
+            let most = stlm_activate(kernels.index, y.pointer, x.count, 20, table.pointer, shift)
+            let expected = x.map { exact(activation, $0, 20).y }
+            #expect(y.elements == expected && most == expected.map(\.magnitude).max(), "\(kernels)")
         }
     }
 }

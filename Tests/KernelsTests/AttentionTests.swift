@@ -1,160 +1,203 @@
+import CKernels
 import FixedPoint
 import Foundation
 import Kernels
 import TestSupport
 import Testing
 
-/// arithmetic-1, section 6.2.
+/// arithmetic-1, section 6.2, step 4: every set of kernels against exact arithmetic.
 @Suite struct AttentionTests {
-    /// One query head and one key-value head, quantised as the cache holds them.
-    struct Case {
-        var query: [Int32]
-        var keys: [[Int32]]
-        var values: [[Int32]]
-        var bits = (query: 16, key: 16, value: 16)
-        var mantissa: Int64
-        var exponent: Int
-
-        /// Quantised heads: codes and scale.
-        private func quantised(_ vector: [Int32], _ fractionBits: Int) -> (codes: [Int16], scale: VectorScale) {
-            let v = GuardedArray(vector), codes = GuardedArray(count: vector.count, repeating: Int16(0))
-            let scale = quantize(
-                v.pointer, count: vector.count, fractionBits: fractionBits, bits: 16, into: codes.pointer, paddedCount: vector.count)
-            return (codes.elements, scale)
-        }
-
-        /// The kernel's result and the document's, and their fraction bits.
-        func run() -> (got: [Int32], exact: [Int32], fractionBits: Int) {
-            let q = quantised(query, bits.query)
-            let k = keys.map { quantised($0, bits.key) }, v = values.map { quantised($0, bits.value) }
-            let least = v.map { Int($0.scale.exponent) }.min()!
-            let size = query.count, count = keys.count
-            let qc = GuardedArray(q.codes), kc = GuardedArray(k.flatMap(\.codes)), vc = GuardedArray(v.flatMap(\.codes))
-            let ks = GuardedArray(k.map(\.scale)), vs = GuardedArray(v.map(\.scale))
-            let weights = GuardedArray(count: count, repeating: Int32(9)), sums = GuardedArray(count: size, repeating: Int64(9))
-            let result = GuardedArray(count: size, repeating: Int32(9))
-            withExtendedLifetime((qc, kc, vc, ks, vs)) {
-                attend(
-                    query: qc.pointer, queryScale: q.scale,
-                    head: KeyValueHead(keys: kc.pointer, keyScales: ks.pointer, values: vc.pointer, valueScales: vs.pointer),
-                    headSize: size, positionCount: count, scoreMantissa: mantissa, scoreExponent: exponent,
-                    leastValueExponent: least, weights: weights.pointer, sums: sums.pointer, result: result.pointer)
-            }
-            func head(_ parts: [(codes: [Int16], scale: VectorScale)]) -> ArithmeticReference.Head {
-                ArithmeticReference.Head(
-                    codes: parts.map { $0.codes.map(Int32.init) },
-                    scales: parts.map { (Int128($0.scale.mantissa), Int($0.scale.exponent)) })
-            }
-            let exact = ArithmeticReference.attention(
-                q.codes.map(Int32.init), qm: Int128(q.scale.mantissa), qe: Int(q.scale.exponent), keys: head(k), values: head(v),
-                UC: Int128(mantissa), EC: exponent, EL: least, exp2n: exp2Negative)
-            return (result.elements, exact, least - 2)
-        }
-
-        /// Softmax in double precision.
-        func real() -> [Double] {
-            func reals(_ vector: [Int32], _ bits: Int) -> [Double] { vector.map { scalbn(Double($0), -bits) } }
-            let q = reals(query, bits.query), k = keys.map { reals($0, bits.key) }, v = values.map { reals($0, bits.value) }
-            let scores = k.map { key in zip(q, key).reduce(0) { $0 + $1.0 * $1.1 } * scalbn(Double(mantissa), -exponent) }
-            let p = scores.map { exp2($0 - scores.max()!) }
-            let total = p.reduce(0, +)
-            return q.indices.map { i in p.indices.reduce(0) { $0 + p[$1] * v[$1][i] } / total }
+    private func check(_ trial: AttentionTrial, _ what: @autoclosure () -> String = "") {
+        let exact = trial.exact()
+        for kernels in KernelSet.runnable {
+            #expect(trial.run(kernels) == exact, "\(kernels): \(trial.headSize) elements, \(trial.keys.count) positions, \(what())")
         }
     }
 
-    /// log2(e) / sqrt(head size) as the packer writes it.
-    private func scale(_ headSize: Int) -> (mantissa: Int64, exponent: Int) {
-        let scale = 1 / (log(2.0) * Double(headSize).squareRoot())
-        let exponent = 30 - Int(scale.exponent)
-        return (Int64(scalbn(scale, exponent).rounded()), exponent)
+    /// Softmax in double precision.
+    private func real(_ query: [Double], _ keys: [[Double]], _ values: [[Double]], _ scale: Double) -> [Double] {
+        let scores = keys.map { key in zip(query, key).reduce(0) { $0 + $1.0 * $1.1 } * scale }
+        let p = scores.map { exp2($0 - scores.max()!) }
+        let total = p.reduce(0, +)
+        return query.indices.map { i in p.indices.reduce(0) { $0 + p[$1] * values[$1][i] } / total }
     }
 
     @Test(arguments: [1, 2, 3, 8, 48, 128], [1, 2, 7, 300]) func isNearADoubleSoftmax(_ size: Int, _ count: Int) {
         var numbers = SeededNumbers(seed: UInt64(51 + size * 1_000 + count))
         func vector(_ deviation: Double) -> [Int32] { (0..<size).map { _ in Int32(numbers.float(deviation: Float(deviation)) * 65_536) } }
-        let (mantissa, exponent) = scale(size)
-        let trial = Case(
-            query: vector(2), keys: (0..<count).map { _ in vector(2) }, values: (0..<count).map { _ in vector(1) },
-            mantissa: mantissa, exponent: exponent)
-        let (got, exact, bits) = trial.run()
-        #expect(got == exact)
-        let real = trial.real()
-        let most = trial.values.joined().map { Double($0.magnitude) / 65_536 }.max()!
-        for (g, r) in zip(got, real) { #expect(abs(scalbn(Double(g), -bits) - r) < 4e-4 * most) }
+        let query = vector(2), keys = (0..<count).map { _ in vector(2) }, values = (0..<count).map { _ in vector(1) }
+        var trial = AttentionTrial(
+            query: .init(query, fractionBits: 16), keys: keys.map { .init($0, fractionBits: 16) },
+            values: values.map { .init($0, fractionBits: 16) })
+        // log2(e) / sqrt(head size) as the packer writes it
+        let scale = 1 / (log(2.0) * Double(size).squareRoot())
+        trial.exponent = 30 - Int(scale.exponent)
+        trial.mantissa = Int64(scalbn(scale, trial.exponent).rounded())
+        check(trial)
+        func reals(_ vector: [Int32]) -> [Double] { vector.map { Double($0) / 65_536 } }
+        let real = real(reals(query), keys.map(reals), values.map(reals), scalbn(Double(trial.mantissa), -trial.exponent))
+        let most = values.joined().map { Double($0.magnitude) / 65_536 }.max()!
+        let error = zip(trial.exact(), real).map { abs(scalbn(Double($0), 2 - trial.leastValueExponent) - $1) }.max()!
+        #expect(error < 4e-4 * most)
     }
 
     @Test func equalValuesComeOutAsTheyAre() {
         var numbers = SeededNumbers(seed: 52)
         let value = (0..<16).map { _ in Int32(numbers.int(-60_000...60_000)) }
-        let trial = Case(
-            query: (0..<16).map { _ in numbers.anyInt32() }, keys: (0..<50).map { _ in (0..<16).map { _ in numbers.anyInt32() } },
-            values: [[Int32]](repeating: value, count: 50), mantissa: 1 << 30, exponent: 31)
-        let (got, exact, bits) = trial.run()
-        #expect(got == exact)
-        for (g, v) in zip(got, value) { #expect(abs(scalbn(Double(g), -bits) - Double(v) / 65_536) < 2e-4) }
+        func any() -> AttentionTrial.Vector { .init((0..<16).map { _ in numbers.anyInt32() }, fractionBits: 16) }
+        let trial = AttentionTrial(
+            query: any(), keys: (0..<50).map { _ in any() }, values: (0..<50).map { _ in .init(value, fractionBits: 16) })
+        check(trial)
+        for (g, v) in zip(trial.exact(), value) {
+            #expect(abs(scalbn(Double(g), 2 - trial.leastValueExponent) - Double(v) / 65_536) < 2e-4)
+        }
     }
 
-    @Test func everyExtremeEqualsTheDocument() {
+    @Test func everyHeadSize() {
         var numbers = SeededNumbers(seed: 53)
-        let ends: [Int32] = [.min, .max, 0, 1, -1, 1 << 16]
+        for size in 1...130 {
+            check(AttentionTrial(headSize: size, positions: numbers.int(1...40), shift: numbers.int(20...45), &numbers))
+            check(AttentionTrial(headSize: size, positions: numbers.int(1...300), shift: numbers.int(20...45), spread: 60, &numbers))
+        }
+    }
+
+    @Test func everyNumberOfPositions() {
+        var numbers = SeededNumbers(seed: 54)
+        for count in 1...300 {
+            check(AttentionTrial(headSize: numbers.int(1...40), positions: count, shift: numbers.int(20...45), &numbers))
+            check(AttentionTrial(headSize: numbers.int(1...5), positions: count, shift: 34, isExtreme: true, &numbers))
+        }
+    }
+
+    @Test func everyExtreme() {
+        var numbers = SeededNumbers(seed: 55)
         for round in 0..<1_500 {
-            let size = numbers.pick([1, 2, 3, 16, 17]), count = numbers.int(1...9)
-            func vector() -> [Int32] {
-                round % 2 == 0 ? (0..<size).map { _ in numbers.pick(ends) } : (0..<size).map { _ in numbers.anyInt32() }
-            }
-            var trial = Case(
-                query: vector(), keys: (0..<count).map { _ in vector() }, values: (0..<count).map { _ in vector() },
-                mantissa: numbers.pick([1 << 30, 1 << 31 - 1]), exponent: numbers.pick([0, 64, numbers.int(0...64)]))
+            let size = numbers.pick([1, 2, 3, 16, 17]), count = numbers.int(1...40)
             // As far as fraction bits of a floating layer reach.
-            trial.bits.query = numbers.pick([-150, 219, numbers.int(-30...60)])
-            (trial.bits.key, trial.bits.value) = (trial.bits.query, trial.bits.query)
-            let (got, exact, _) = trial.run()
-            #expect(got == exact, "round \(round)")
+            let (bits, keyBits) = (numbers.pick([-150, 219, numbers.int(-30...60)]), numbers.pick([-150, 219, numbers.int(-30...60)]))
+            var trial = AttentionTrial(
+                query: .init(numbers.vector(size), fractionBits: bits),
+                keys: (0..<count).map { _ in .init(numbers.vector(size), fractionBits: keyBits) },
+                values: (0..<count).map { _ in .init(numbers.vector(size), fractionBits: keyBits) })
+            trial.mantissa = numbers.pick([1 << 30, 1 << 31 - 1])
+            trial.exponent = numbers.pick([0, 64, numbers.int(0...64)])
+            check(trial, "round \(round)")
+        }
+    }
+
+    /// Below 0 the reference takes over; beyond 63 all scores are 0.
+    @Test func everyShiftOfTheScores() {
+        var numbers = SeededNumbers(seed: 56)
+        for shift in Array(-40...70) + [-300, 130, 300] {
+            for spread in [0, 2, 90] {
+                for isExtreme in [false, true] {
+                    check(
+                        AttentionTrial(
+                            headSize: numbers.int(1...20), positions: numbers.int(1...50), shift: shift, shiftSpread: spread,
+                            isExtreme: isExtreme, &numbers), "shift \(shift)")
+                }
+            }
+        }
+    }
+
+    /// A position may lie far below the others, and all of them below EL's head.
+    @Test func everyShiftOfTheValues() {
+        var numbers = SeededNumbers(seed: 57)
+        for shift in 0...90 {
+            var trial = AttentionTrial(headSize: 5, positions: numbers.int(1...40), shift: 34, spread: shift, &numbers)
+            check(trial, "spread \(shift)")
+            trial.leastExponent = trial.leastValueExponent - shift
+            check(trial, "below by \(shift)")
+        }
+    }
+
+    /// Sums of more elements than 32 bits hold, up to the longest head.
+    @Test func longHeads() {
+        var numbers = SeededNumbers(seed: 58)
+        for size in [131, 238, 239, 240, 241, 242, 255, 256, 478, 480, 482, 1_023, 4_096] {
+            for count in [1, 17, 70] {
+                check(AttentionTrial(headSize: size, positions: count, shift: 34, &numbers))
+                var trial = AttentionTrial(headSize: size, positions: count, shift: 34, isExtreme: true, &numbers)
+                for i in 0..<size { trial.query.codes[i] = 32_767 }
+                // All products of one sign, of the low and of the high byte.
+                for t in 0..<count { trial.keys[t].codes = [Int16](repeating: t % 3 == 0 ? -32_767 : 32_767, count: size) }
+                for low in [32_767, -32_767, 255, -32_513] as [Int16] {
+                    trial.query.codes = [Int16](repeating: low, count: size)
+                    check(trial, "query of \(low)")
+                }
+            }
         }
     }
 
     /// The longest context and the greatest values: the bounds of the document.
-    @Test func theLongestSequenceEqualsTheDocument() {
+    @Test func theLongestSequence() {
         let count = 65_536
-        let trial = Case(
-            query: [.max, .max], keys: [[Int32]](repeating: [.max, .min], count: count),
-            values: (0..<count).map { $0 % 3 == 0 ? [.max, .min] : [.max, .max] }, mantissa: 1 << 31 - 1, exponent: 31)
-        let (got, exact, _) = trial.run()
-        #expect(got == exact)
+        for size in [2, 17] {
+            func vector(_ second: Int32) -> AttentionTrial.Vector { .init((0..<size).map { $0 % 2 == 0 ? .max : second }, fractionBits: 16) }
+            var trial = AttentionTrial(
+                query: vector(.max), keys: [AttentionTrial.Vector](repeating: vector(.min), count: count),
+                values: (0..<count).map { vector($0 % 3 == 0 ? .min : .max) })
+            (trial.mantissa, trial.exponent) = (1 << 31 - 1, 31)
+            check(trial)
+        }
+        var numbers = SeededNumbers(seed: 59)
+        check(AttentionTrial(headSize: 3, positions: count - 5, shift: 34, isExtreme: true, &numbers))
     }
 
-    @Test func rotationEqualsExactArithmetic() {
-        var numbers = SeededNumbers(seed: 54)
-        for round in 0..<500 {
-            let size = 2 * numbers.int(1...9), heads = numbers.int(1...4)
-            let ends: [Int32] = [.min, .max, 0, 1]
-            let v = (0..<size * heads).map { _ in round % 2 == 0 ? numbers.anyInt32() : numbers.pick(ends) }
-            let row = (0..<size).map { _ in Int16(numbers.pick([-32_768, 32_767, 16_384, 0, numbers.int(-32_768...32_767)])) }
-            let rotated = GuardedArray(v), table = GuardedArray(row)
-            rotate(rotated.pointer, headCount: heads, headSize: size, row: table.pointer)
-            var expected = v
-            for head in 0..<heads {
-                for i in 0..<size / 2 {
-                    let (a, b) = (Int128(v[head * size + 2 * i]), Int128(v[head * size + 2 * i + 1]))
-                    let (c, t) = (Int128(row[2 * i]), Int128(row[2 * i + 1]))
-                    expected[head * size + 2 * i] = Exact.scale(a * c - b * t, 14)
-                    expected[head * size + 2 * i + 1] = Exact.scale(a * t + b * c, 14)
+    /// Weights whose digits to the base of 1,024 are all but the greatest, over values at their ends: the greatest sums in 32 bits.
+    @Test(arguments: [0, 10]) func weightsOfAllOnes(_ place: Int64) {
+        let found = (1...4_000).lazy.compactMap { score -> (score: Int, mantissa: Int)? in
+            let p = Int64(exp2Negative(UInt32(score) << 13))
+            return (32_770...65_539).first { roundingShiftRight(p * Int64($0), 17) >> place & 1_023 == 1_023 }.map { (score, $0) }
+        }.first!
+        // z is 32 times the key's code here, but for the first position 0.
+        var trial = AttentionTrial(
+            query: .init(codes: [1_024], mantissa: 1 << 15, exponent: 0),
+            keys: (0..<200).map { .init(codes: [$0 == 0 ? Int16(found.score) : 0], mantissa: 1 << 15, exponent: 0) },
+            values: (0..<200).map { _ in .init(codes: [32_767], mantissa: found.mantissa, exponent: 0) })
+        trial.mantissa = 1 << 30
+        // M = 2^28 and Mt = 2^26, so that z = 2^(10 + 26 - 31) * code.
+        trial.exponent = 50 + 31
+        check(trial)
+        for t in 0..<200 { trial.values[t].codes = [-32_767] }
+        check(trial)
+    }
+
+    @Test func whatLiesBeyondThePositionsDoesNotMatter() {
+        var numbers = SeededNumbers(seed: 60)
+        for count in [1, 2, 15, 16, 17, 31, 33, 47, 63, 64, 65, 79, 129] {
+            for size in [1, 4, 15, 33] {
+                let trial = AttentionTrial(headSize: size, positions: count, shift: 34, &numbers), exact = trial.exact()
+                let garbage = [0, 0x7F, 0x80, 0xFF, 0x55].map(AttentionTrialMemory.Garbage.bytes) + [.random(seed: numbers.next())]
+                for garbage in garbage {
+                    for kernels in KernelSet.runnable {
+                        #expect(trial.run(kernels, garbage: garbage) == exact, "\(kernels): \(size) elements, \(count) positions, \(garbage)")
+                    }
                 }
             }
-            #expect(rotated.elements == expected)
         }
     }
 
-    @Test func rotationKeepsLengths() {
-        var numbers = SeededNumbers(seed: 55)
-        for _ in 0..<200 {
-            let angle = Double(numbers.int(0...6_283)) / 1_000
-            let v = GuardedArray([Int32(numbers.int(-1 << 28...1 << 28)), Int32(numbers.int(-1 << 28...1 << 28))])
-            let before = v.elements
-            let row = GuardedArray([Int16((cos(angle) * 16_384).rounded()), Int16((sin(angle) * 16_384).rounded())])
-            rotate(v.pointer, headCount: 1, headSize: 2, row: row.pointer)
-            let length = hypot(Double(before[0]), Double(before[1]))
-            #expect(abs(hypot(Double(v.elements[0]), Double(v.elements[1])) - length) <= length * 1e-4 + 2)
+    /// The kernels refuse only where a score is not shifted to the right, and write nothing then.
+    @Test func kernelsTakeEveryShiftToTheRight() {
+        var numbers = SeededNumbers(seed: 61)
+        for round in 0..<400 {
+            let count = numbers.int(1...40)
+            var trial = AttentionTrial(headSize: numbers.int(1...9), positions: count, shift: round % 2 == 0 ? 1 : 34, &numbers)
+            if round % 4 > 1 { trial.keys[numbers.int(0...count - 1)].scale.exponent -= Int32(numbers.int(1...38)) }
+            let exact = trial.exact(), least = trial.leastShift
+            for kernels in KernelSet.fast {
+                let memory = AttentionTrialMemory(trial, .bytes(0x5A))
+                var call = trial.call(memory)
+                let isTaken = stlm_attend(kernels.index, &call) != 0
+                if least != 0 { #expect(isTaken == (least > 0), "\(kernels), \(count) positions, shift \(least)") }
+                if isTaken {
+                    #expect(memory.result.elements == exact)
+                } else {
+                    let touched = [memory.weights.memory, memory.sums.memory, memory.result.memory].contains { $0.bytes.contains { $0 != 0x5A } }
+                    #expect(!touched, "\(kernels)")
+                }
+            }
         }
     }
 }

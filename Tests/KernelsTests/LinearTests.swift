@@ -2,177 +2,148 @@ import Kernels
 import TestSupport
 import Testing
 
-/// arithmetic-1, section 4, against exact arithmetic.
+/// arithmetic-1, section 4: every set of kernels against exact arithmetic.
 @Suite struct LinearTests {
-    struct Widths: CustomStringConvertible, Sendable {
-        var weight: Int
-        var activation: Int
-        var description: String { "weights of \(weight) bits, activations of \(activation)" }
-    }
-
-    static let widths = [Widths(weight: 8, activation: 8), Widths(weight: 8, activation: 16), Widths(weight: 16, activation: 16)]
-
-    struct Trial {
-        var layer: ArithmeticReference.Layer
-        var activations: [[Int32]]
-        var scales: [VectorScale]
-    }
-
-    /// Random or extreme codes, row scales with every `d`, exponents of the whole legal range.
-    private func trial(_ widths: Widths, rows: Int, columns: Int, tokens: Int, extreme: Bool, _ numbers: inout SeededNumbers) -> Trial {
-        let most = 1 << (widths.weight - 1), limit = 1 << (widths.activation - 1) - 1
-        let weights = (0..<rows).map { r in
-            (0..<columns).map { _ in Int32(extreme ? (r % 2 == 0 ? -most : most - 1) : numbers.int(-most...most - 1)) }
-        }
-        let activations = (0..<tokens).map { t in
-            (0..<columns).map { _ in Int32(extreme ? (t % 2 == 0 ? -limit : limit) : numbers.int(-limit...limit)) }
-        }
-        let rowScales = (0..<rows).map { r in UInt16(r % 32) << 11 | UInt16(extreme ? 2047 : numbers.int(0...2047)) }
-        // All mantissas that quantise can give.
-        let scales = (0..<tokens).map { _ in
-            VectorScale(mantissa: Int32(extreme ? 66_053 : numbers.int(32_770...66_053)), exponent: Int32(numbers.int(-41...92)))
-        }
-        var layer = ArithmeticReference.Layer(
-            weights: weights, rowScales: rowScales, weightBits: widths.weight, exponent: numbers.pick([-64, 127, numbers.int(-10...40)]))
-        if numbers.int(0...1) == 0 {
-            layer.bias = (0..<rows).map { _ in numbers.anyInt32() }
-            layer.biasBits = numbers.pick([-32, 62, numbers.int(0...40)])
-        }
-        return Trial(layer: layer, activations: activations, scales: scales)
-    }
-
-    /// Result rows of the kernel, blocks done range by range.
-    private func run(
-        _ trial: Trial, _ widths: Widths, _ output: LinearOutput, ranges: [Range<Int>]? = nil, start: [Int32]? = nil,
-        kernels: KernelSet = .baseline
-    ) -> [Int32] {
-        let packed = PackedMatrix(
-            trial.layer.weights, rowScales: trial.layer.rowScales, bits: widths.weight, exponent: trial.layer.exponent)
-        let bias = trial.layer.bias.map(GuardedArray.init)
-        let linear = Linear(
-            matrix: packed.matrix, bias: bias.map { UnsafePointer($0.pointer) }, biasFractionBits: trial.layer.biasBits,
-            activationBits: widths.activation)
-        let stride = linear.paddedColumns * widths.activation / 8
-        let codes = GuardedMemory(byteCount: stride * trial.activations.count, alignment: widths.activation / 8)
-        for (t, row) in trial.activations.enumerated() {
-            let one = packedActivations(row, bits: widths.activation, paddedCount: linear.paddedColumns)
-            (codes.base + t * stride).copyMemory(from: one.base, byteCount: stride)
-        }
-        let rows = trial.layer.weights.count
-        let scales = GuardedArray(trial.scales)
-        let result = GuardedArray(start ?? [Int32](repeating: 77, count: rows * trial.activations.count))
-        withExtendedLifetime((packed.memory, bias)) {
-            for range in ranges ?? [0..<packed.matrix.blockCount] {
-                linear.apply(
-                    blocks: range, codes: codes.base, codeStride: stride, scales: scales.pointer,
-                    tokenCount: trial.activations.count, output: output, result: result.pointer, resultStride: rows,
-                    accumulate: start != nil, kernels: kernels)
-            }
-        }
-        return result.elements
-    }
-
-    private func expected(_ trial: Trial, _ widths: Widths, fixed: Int?) -> [Int32] {
-        trial.activations.indices.flatMap { t in
-            ArithmeticReference.linear(
-                trial.layer, trial.activations[t], bits: widths.activation, m: Int128(trial.scales[t].mantissa),
-                e: Int(trial.scales[t].exponent), fixed: fixed).y
+    private func check(_ trial: LinearTrial, fixed: Int?, gap: Int = 0) {
+        let memory = LinearMemory(trial), want = trial.expected(fixed: fixed)
+        for kernels in KernelSet.runnable {
+            let isSame = memory.run(fixed: fixed, kernels, gap: gap) == want
+            #expect(isSame, "\(kernels): \(trial.rows) x \(trial.activations[0].count), \(trial.activations.count) vectors, \(fixed as Int?)")
         }
     }
 
-    private func outputs(_ trial: Trial, _ numbers: inout SeededNumbers) -> [(LinearOutput, Int?)] {
-        let near = trial.layer.exponent + Int(trial.scales[0].exponent) - 30 + numbers.int(-4...20)
-        let bits = numbers.pick([-32, 62, max(-32, min(62, near))])
-        return [(.floating, nil), (.fixed(fractionBits: bits), bits)]
-    }
-
-    private static let kernelSets: [KernelSet] = RowSumsTests.hasAVX2 ? [.baseline, .avx2] : [.baseline]
-
-    @Test(arguments: widths) func equalsExactArithmetic(_ widths: Widths) {
+    @Test(arguments: LinearTrial.Widths.all) func everySmallShape(_ widths: LinearTrial.Widths) {
         var numbers = SeededNumbers(seed: 31)
-        for columns in [1, 2, 3, 4, 5, 31, 64, 129] {
-            for rows in [1, 15, 16, 17, 40] {
-                for extreme in [false, true] {
-                    let trial = trial(widths, rows: rows, columns: columns, tokens: 2, extreme: extreme, &numbers)
-                    for (output, fixed) in outputs(trial, &numbers) {
-                        let want = expected(trial, widths, fixed: fixed)
-                        for kernels in Self.kernelSets {
-                            #expect(run(trial, widths, output, kernels: kernels) == want, "\(rows) x \(columns), \(output)")
-                        }
+        for rows in 1...40 {
+            // Every third, other ones for the next rows.
+            for columns in 1...70 where (rows + columns) % 3 == 0 || columns < 4 {
+                let trial = LinearTrial(
+                    widths, rows: rows, columns: columns, vectors: numbers.int(1...13), numbers.pick(LinearTrial.Codes.allCases), &numbers)
+                check(trial, fixed: numbers.int(0...1) == 0 ? nil : trial.fixedBits(&numbers))
+            }
+        }
+    }
+
+    @Test(arguments: LinearTrial.Widths.all) func everyNumberOfVectors(_ widths: LinearTrial.Widths) {
+        var numbers = SeededNumbers(seed: 32)
+        for vectors in 1...33 {
+            for (rows, columns) in [(1, 1), (16, 64), (17, 5), (40, 33), (50, 67), (64, 12)] {
+                let trial = LinearTrial(widths, rows: rows, columns: columns, vectors: vectors, .random, &numbers)
+                check(trial, fixed: trial.fixedBits(&numbers))
+            }
+        }
+    }
+
+    /// Where kernels go over from 32 to 64 bits, and the widest layer of the format.
+    @Test(arguments: LinearTrial.Widths.all, LinearTrial.Codes.allCases)
+    func wideLayers(_ widths: LinearTrial.Widths, _ codes: LinearTrial.Codes) {
+        var numbers = SeededNumbers(seed: 33)
+        for columns in [239, 240, 241, 253, 255, 511, 512, 513, 991, 992, 993, 1_020, 1_024, 2_047, 4_097, 16_389] {
+            let trial = LinearTrial(widths, rows: 18, columns: columns, vectors: numbers.int(2...6), codes, &numbers)
+            check(trial, fixed: nil)
+            check(trial, fixed: trial.fixedBits(&numbers))
+        }
+        let trial = LinearTrial(widths, rows: 33, columns: 65_536, vectors: 5, codes, &numbers)
+        check(trial, fixed: nil)
+        check(trial, fixed: trial.layer.exponent + Int(trial.scales[0].exponent) - 28)
+    }
+
+    /// T + e - P - F from the ends of what the kernels take, with every d.
+    @Test(arguments: LinearTrial.Widths.all) func everyShift(_ widths: LinearTrial.Widths) {
+        var numbers = SeededNumbers(seed: 34)
+        for shift in Array(-100...110) + [-1 << 30, -65_536, -1_000, 1_000, 65_536, 1 << 30] {
+            for codes in LinearTrial.Codes.allCases {
+                var trial = LinearTrial(widths, rows: 40, columns: 9, vectors: 3, codes, &numbers)
+                trial.layer.bias = nil
+                check(trial, fixed: trial.layer.exponent + Int(trial.scales[0].exponent) - shift)
+            }
+        }
+        // The greatest sums there are, at which rounding comes nearest to 2^63.
+        var trial = LinearTrial(widths, rows: 32, columns: 65_536, vectors: 2, .ends, &numbers)
+        trial.layer.bias = nil
+        let memory = LinearMemory(trial), sumBits = 16 + widths.weight + widths.activation - 2
+        for shift in Array(-3...66) + [-62, -33] {
+            let fixed = trial.layer.exponent + Int(trial.scales[0].exponent) - max(0, sumBits - 33) - shift
+            let want = trial.expected(fixed: fixed)
+            for kernels in KernelSet.runnable { #expect(memory.run(fixed: fixed, kernels) == want, "\(kernels), shift \(shift)") }
+        }
+    }
+
+    @Test(arguments: LinearTrial.Widths.all) func everyShiftOfTheBias(_ widths: LinearTrial.Widths) {
+        var numbers = SeededNumbers(seed: 35)
+        for shift in Array(-40...40) + [-1 << 30, -1_000, 63, 64, 65, 1_000, 1 << 30] {
+            for _ in 0..<3 {
+                var trial = LinearTrial(widths, rows: 23, columns: 5, vectors: 2, .random, &numbers)
+                trial.layer.bias = numbers.vector(23)
+                let fixed = numbers.pick([trial.fixedBits(&numbers), 62])
+                trial.layer.biasBits = fixed + shift
+                check(trial, fixed: fixed)
+            }
+        }
+    }
+
+    @Test(arguments: LinearTrial.Widths.all) func fractionBitsAreThoseOfTheDocument(_ widths: LinearTrial.Widths) {
+        var numbers = SeededNumbers(seed: 36)
+        for _ in 0..<200 {
+            let trial = LinearTrial(widths, rows: 1, columns: numbers.pick([1, 2, 3, 64, 1_000]), vectors: 1, .random, &numbers)
+            let memory = LinearMemory(trial)
+            #expect(memory.linear.fractionBits(trial.scales[0], .floating) == trial.expected(fixed: nil).fractionBits[0])
+            #expect(memory.linear.fractionBits(trial.scales[0], .fixed(fractionBits: 5)) == 5)
+        }
+    }
+
+    @Test(arguments: LinearTrial.Widths.all) func anySplitIntoBlocksGivesTheSameBits(_ widths: LinearTrial.Widths) {
+        var numbers = SeededNumbers(seed: 37)
+        for vectors in [1, 3, 4, 8, 13] {
+            let trial = LinearTrial(widths, rows: 75, columns: 37, vectors: vectors, .random, &numbers)
+            let memory = LinearMemory(trial), want = trial.expected(fixed: nil)
+            for ranges in [[0..<1, 1..<5], [4..<5, 0..<4], [3..<4, 0..<1, 4..<5, 2..<3, 1..<2], [2..<5, 0..<2, 0..<0, 5..<5]] {
+                for kernels in KernelSet.runnable { #expect(memory.run(fixed: nil, kernels, ranges: ranges) == want, "\(kernels), \(ranges)") }
+            }
+        }
+    }
+
+    @Test(arguments: LinearTrial.Widths.all) func otherBlocksStayAsTheyAre(_ widths: LinearTrial.Widths) {
+        var numbers = SeededNumbers(seed: 38)
+        for vectors in [1, 2, 4, 9] {
+            let trial = LinearTrial(widths, rows: 75, columns: 20, vectors: vectors, .random, &numbers)
+            let memory = LinearMemory(trial), whole = trial.expected(fixed: nil)
+            for first in 0...5 {
+                for end in first...5 {
+                    var want = whole
+                    for t in 0..<vectors {
+                        for r in 0..<75 where !(first * 16..<end * 16).contains(r) { want.rows[t][r] = 77 }
+                    }
+                    for kernels in KernelSet.runnable {
+                        #expect(memory.run(fixed: nil, kernels, ranges: [first..<end], gap: 3) == want, "\(kernels), \(first) ..< \(end)")
                     }
                 }
             }
         }
     }
 
-    /// The widest layer of the format, all codes at their ends: the greatest sums there are.
-    @Test(arguments: widths) func equalsExactArithmeticAtTheGreatestWidth(_ widths: Widths) {
-        var numbers = SeededNumbers(seed: 32)
-        let trial = trial(widths, rows: 2, columns: 65_536, tokens: 2, extreme: true, &numbers)
-        for (output, fixed) in outputs(trial, &numbers) {
-            #expect(run(trial, widths, output) == expected(trial, widths, fixed: fixed))
+    @Test(arguments: LinearTrial.Widths.all) func whatLiesBetweenVectorsDoesNotMatter(_ widths: LinearTrial.Widths) {
+        var numbers = SeededNumbers(seed: 39)
+        for rows in [1, 15, 16, 17, 40] {
+            for gap in [1, 7, 16, 100] {
+                let trial = LinearTrial(widths, rows: rows, columns: 35, vectors: numbers.int(2...13), .random, &numbers)
+                check(trial, fixed: nil, gap: gap)
+            }
         }
     }
 
-    @Test(arguments: widths) func fractionBitsAreThoseOfTheDocument(_ widths: Widths) {
-        var numbers = SeededNumbers(seed: 33)
-        for _ in 0..<200 {
-            let columns = numbers.pick([1, 2, 3, 64, 1_000])
-            let trial = trial(widths, rows: 1, columns: columns, tokens: 1, extreme: false, &numbers)
-            let packed = PackedMatrix(
-                trial.layer.weights, rowScales: trial.layer.rowScales, bits: widths.weight, exponent: trial.layer.exponent)
-            let bias = GuardedArray<Int32>([0])
-            let linear = Linear(
-                matrix: packed.matrix, bias: trial.layer.bias == nil ? nil : UnsafePointer(bias.pointer),
-                biasFractionBits: trial.layer.biasBits, activationBits: widths.activation)
-            let scale = trial.scales[0]
-            let expected = ArithmeticReference.linear(
-                trial.layer, trial.activations[0], bits: widths.activation, m: Int128(scale.mantissa), e: Int(scale.exponent), fixed: nil)
-            #expect(linear.fractionBits(scale, .floating) == expected.F)
-            #expect(linear.fractionBits(scale, .fixed(fractionBits: 5)) == 5)
-        }
-    }
-
-    @Test(arguments: widths) func anySplitIntoBlocksGivesTheSameBits(_ widths: Widths) {
-        var numbers = SeededNumbers(seed: 34)
-        let trial = trial(widths, rows: 75, columns: 37, tokens: 3, extreme: false, &numbers)
-        let whole = run(trial, widths, .floating)
-        for ranges in [[0..<1, 1..<5], [4..<5, 0..<4], [3..<4, 0..<1, 4..<5, 2..<3, 1..<2], [2..<5, 0..<2, 0..<0]] {
-            for kernels in Self.kernelSets { #expect(run(trial, widths, .floating, ranges: ranges, kernels: kernels) == whole) }
-        }
-    }
-
-    @Test(arguments: widths) func accumulatingSaturates(_ widths: Widths) {
-        var numbers = SeededNumbers(seed: 35)
-        for _ in 0..<20 {
-            let trial = trial(widths, rows: 20, columns: 9, tokens: 2, extreme: false, &numbers)
-            let start = (0..<40).map { _ in numbers.pick([Int32.min, .max, numbers.anyInt32()]) }
-            let bits = max(-32, min(62, trial.layer.exponent + Int(trial.scales[0].exponent) - 20))
-            let want = zip(start, expected(trial, widths, fixed: bits)).map { Exact.sat32(Int128($0) + Int128($1)) }
-            #expect(run(trial, widths, .fixed(fractionBits: bits), start: start) == want)
-        }
-    }
-
-    @Test(arguments: [8, 16]) func embeddingRowsEqualExactArithmetic(_ bits: Int) {
-        var numbers = SeededNumbers(seed: 36)
-        let most = 1 << (bits - 1)
-        for exponent in [-64, -5, 12, 30, 127] {
-            let codes = (0..<35).map { _ in (0..<7).map { _ in Int32(numbers.pick([-most, most - 1, numbers.int(-most...most - 1)])) } }
-            let packed = PackedMatrix(
-                codes, rowScales: (0..<35).map { UInt16($0 % 32) << 11 | UInt16(numbers.int(0...2047)) }, bits: bits, exponent: exponent)
-            for fractionBits in [-32, 0, 16, 62] {
-                for row in 0..<35 {
-                    let start = (0..<7).map { _ in numbers.anyInt32() }
-                    let q = packed.rowScales[row]
-                    let value = codes[row].map {
-                        Exact.scale(Int128($0) * (2048 + Int128(q % 2048)), Int(q / 2048) + exponent - fractionBits)
-                    }
-                    let residual = GuardedArray(start)
-                    embed(packed.matrix, row: row, fractionBits: fractionBits, into: residual.pointer, accumulate: true)
-                    #expect(residual.elements == zip(start, value).map { Exact.sat32(Int128($0) + Int128($1)) })
-                    embed(packed.matrix, row: row, fractionBits: fractionBits, into: residual.pointer, accumulate: false)
-                    #expect(residual.elements == value)
-                }
+    @Test(arguments: LinearTrial.Widths.all) func accumulatingSaturates(_ widths: LinearTrial.Widths) {
+        var numbers = SeededNumbers(seed: 40)
+        for round in 0..<60 {
+            let vectors = numbers.int(1...9)
+            let trial = LinearTrial(widths, rows: 37, columns: 9, vectors: vectors, .random, &numbers)
+            let start = (0..<vectors).map { _ in numbers.vector(37) }
+            let fixed = trial.layer.exponent + Int(trial.scales[0].exponent) - 20
+            var want = trial.expected(fixed: fixed)
+            for t in 0..<vectors { want.rows[t] = zip(start[t], want.rows[t]).map { Exact.sat32(Int128($0) + Int128($1)) } }
+            let memory = LinearMemory(trial)
+            for kernels in KernelSet.runnable {
+                #expect(memory.run(fixed: fixed, kernels, start: start, gap: round % 3) == want, "\(kernels), round \(round)")
             }
         }
     }

@@ -34,17 +34,3 @@ struct PackedMatrix {
         (self.codes, self.rowScales) = (codes, rowScales)
     }
 }
-
-/// Codes of activations of 8 or 16 bits, padded to whole lines, between guard pages.
-func packedActivations(_ codes: [Int32], bits: Int, paddedCount: Int) -> GuardedMemory {
-    let memory = GuardedMemory(byteCount: paddedCount * bits / 8, alignment: bits / 8)
-    memory.bytes.initializeMemory(as: UInt8.self, repeating: 0)
-    for (j, code) in codes.enumerated() {
-        if bits == 8 {
-            memory.base.storeBytes(of: Int8(code), toByteOffset: j, as: Int8.self)
-        } else {
-            memory.base.storeBytes(of: Int16(code), toByteOffset: 2 * j, as: Int16.self)
-        }
-    }
-    return memory
-}

@@ -2,6 +2,7 @@ import Foundation
 import ModelFile
 import PackedSupport
 import Packing
+import STLM
 import TestSupport
 import Testing
 
@@ -78,6 +79,7 @@ import Testing
         let opened = try OpenedModelFile(packed.bytes)
         var options = opened.options()
         options.logitRowCount = 1
+        options.batchTokenCount = SessionOptions(opened.model).batchTokenCount
         let count = try opened.withSession(options) { $0.plan.arenaByteCount }
         #expect(packed.report.arenaByteCount == count)
         #expect(packed.report.contextTokenCount == 16)

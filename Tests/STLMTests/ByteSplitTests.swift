@@ -45,9 +45,8 @@ import Testing
             try packed.logits(inputs: inputs, targets: targets, packed.options(context: 24, threads: threads, kernels: kernels))
         }
         let one = try logits(1, .baseline)
-        for threads in [1, 2, 3] {
-            #expect(try logits(threads, .detected) == one)
-            #expect(try logits(threads, .baseline) == one)
+        for kernels in KernelSet.runnable {
+            for threads in [1, 2, 3] { #expect(try logits(threads, kernels) == one, "\(kernels), \(threads) threads") }
         }
     }
 
@@ -147,8 +146,9 @@ extension MemoryPlan {
     /// All regions, in the order of their declaration.
     fileprivate var regions: [Region] {
         [
-            residual, slots, projected, slotKeyValues, normal, codes, scales, wide, other, fractionBits, queries, queryScales,
-            attentionWeights, attentionSums, logits, keyValues, history, drawn, candidates, recent, seen, encoder, pending, pool,
+            residual, slots, projected, slotKeyValues, normal, codes, scales, wide, other, fractionBits, shifts, queries, queryScales,
+            keyValueScales, attentionWeights, attentionSums, logits, keyValues, history, drawn, candidates, bins, recent, seen, encoder,
+            pending, pool,
         ]
     }
 }

@@ -44,9 +44,11 @@ import Testing
     func sameBitsOnAnyNumberOfThreadsAndWithAnyKernels(_ index: Int, _ width: WeightWidth) throws {
         let source = Self.sources[index], ids = ids(source), packed = try source.packed(width)
         let one = try packed.logits(ids, packed.options(context: 24, kernels: .baseline))
-        for threads in [1, 2, 3] {
-            #expect(try packed.logits(ids, packed.options(context: 24, threads: threads, kernels: .detected)) == one)
-            #expect(try packed.logits(ids, packed.options(context: 24, threads: threads, kernels: .baseline)) == one)
+        for kernels in KernelSet.runnable {
+            for (threads, batch) in [(1, 1), (1, 7), (2, 16), (3, 24)] {
+                let options = packed.options(context: 24, batch: batch, threads: threads, kernels: kernels)
+                #expect(try packed.logits(ids, options) == one, "\(kernels), \(threads) threads, batches of \(batch)")
+            }
         }
     }
 

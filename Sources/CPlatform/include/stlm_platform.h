@@ -31,7 +31,10 @@ STLM_NOALLOC uint64_t stlm_random_seed(void);
 STLM_NOALLOC int32_t stlm_is_terminal(int32_t descriptor);
 STLM_NOALLOC const char *stlm_environment(const char *name);
 STLM_NOALLOC const char *stlm_error_text(int32_t error);
+/* CPUs that this process may use. */
 STLM_NOALLOC uint32_t stlm_cpu_count(void);
+/* Of these the fast physical cores: as many threads as are worth starting. */
+STLM_NOALLOC uint32_t stlm_fast_core_count(void);
 /* Of this process, from the system: resident now, and the most so far. */
 STLM_NOALLOC void stlm_resident_bytes(uint64_t *now, uint64_t *peak);
 
@@ -45,7 +48,7 @@ STLM_NOALLOC _Noreturn void stlm_exit(int32_t status);
 #define STLM_POOL_THREADS_MAX 64
 typedef void (*stlm_pool_work)(void *context, size_t part);
 STLM_NOALLOC int32_t stlm_pool_start(void *pool, uint32_t thread_count);
-/* Runs work(context, 0 ... part_count-1), in any order, on all threads; returns when all are done. */
+/* Runs work(context, 0 ... part_count-1), in any order, on all threads or some; returns when all are done. */
 STLM_NOALLOC void stlm_pool_run(void *pool, stlm_pool_work work, void *context, size_t part_count);
 STLM_NOALLOC void stlm_pool_stop(void *pool);
 

@@ -1,0 +1,96 @@
+/* From a set's number to its kernels. */
+#include "kernels.h"
+
+static const struct kernel_table *table(uint32_t set) {
+    switch (set) {
+#if defined(__x86_64__)
+    case STLM_KERNELS_AVX2: return &stlm_kernels_avx2;
+    case STLM_KERNELS_AVXVNNI: return &stlm_kernels_avxvnni;
+    case STLM_KERNELS_AVX512: return &stlm_kernels_avx512;
+#elif defined(__ARM_NEON)
+    case STLM_KERNELS_NEON: return &stlm_kernels_neon;
+#if defined(__aarch64__)
+    case STLM_KERNELS_DOTPROD: return &stlm_kernels_dotprod;
+    case STLM_KERNELS_I8MM: return &stlm_kernels_i8mm;
+#endif
+#endif
+    default: __builtin_trap(); /* stlm_kernels_available() does not offer it */
+    }
+}
+
+void stlm_linear_int8(uint32_t set, const struct stlm_linear_call *call, size_t first, size_t end) {
+    table(set)->linear_int8(call, first, end);
+}
+
+void stlm_linear_int8_int16(uint32_t set, const struct stlm_linear_call *call, size_t first, size_t end) {
+    table(set)->linear_int8_int16(call, first, end);
+}
+
+void stlm_linear_int16(uint32_t set, const struct stlm_linear_call *call, size_t first, size_t end) {
+    table(set)->linear_int16(call, first, end);
+}
+
+int32_t stlm_splits_activations(uint32_t set) { return table(set)->splits_activations; }
+
+void stlm_quantize(
+    uint32_t set, const int32_t *x, size_t count, int64_t reciprocal, int32_t shift, uint32_t form, void *codes, size_t padded_count) {
+    table(set)->elementwise->quantize(x, count, reciprocal, shift, form, codes, padded_count);
+}
+
+void stlm_quantize_heads(
+    uint32_t set, const int32_t *heads, size_t head_count, size_t head_size, int32_t fraction_bits, int16_t *codes, size_t code_stride,
+    int32_t *scales) {
+    table(set)->elementwise->quantize_heads(heads, head_count, head_size, fraction_bits, codes, code_stride, scales);
+}
+
+uint32_t stlm_maximum_magnitude(uint32_t set, const int32_t *x, size_t count) {
+    return table(set)->elementwise->maximum_magnitude(x, count);
+}
+
+uint32_t stlm_centered_maximum(uint32_t set, const int32_t *x, size_t count, int32_t mean) {
+    return table(set)->elementwise->centered_maximum(x, count, mean);
+}
+
+uint64_t stlm_sum_of_squares(uint32_t set, const int32_t *x, size_t count, int32_t mean, int32_t narrowing) {
+    return table(set)->elementwise->sum_of_squares(x, count, mean, narrowing);
+}
+
+uint32_t stlm_norm(uint32_t set, const struct stlm_norm_call *call) { return table(set)->elementwise->norm(call); }
+
+void stlm_rotate(uint32_t set, int32_t *heads, size_t head_count, size_t head_size, const int16_t *row) {
+    table(set)->elementwise->rotate(heads, head_count, head_size, row);
+}
+
+uint32_t stlm_activate(uint32_t set, int32_t *x, size_t count, int32_t fraction_bits, const uint32_t *values, int32_t index_shift) {
+    return table(set)->elementwise->activate(x, count, fraction_bits, values, index_shift);
+}
+
+uint32_t stlm_multiply_gate(uint32_t set, int32_t *gate, const int32_t *up, size_t count, int32_t shift) {
+    return table(set)->elementwise->multiply_gate(gate, up, count, shift);
+}
+
+int32_t stlm_attend(uint32_t set, const struct stlm_attention_call *call) { return table(set)->attend(call); }
+
+int32_t stlm_least(uint32_t set, const int32_t *x, size_t count) { return table(set)->elementwise->least(x, count); }
+
+size_t stlm_greatest(uint32_t set, const int32_t *x, size_t count) { return table(set)->elementwise->greatest(x, count); }
+
+uint64_t stlm_softmax_total(uint32_t set, const struct stlm_softmax_call *call) {
+    return table(set)->elementwise->softmax_total(call);
+}
+
+size_t stlm_softmax_find(uint32_t set, const struct stlm_softmax_call *call, uint64_t rest) {
+    return table(set)->elementwise->softmax_find(call, rest);
+}
+
+void stlm_softmax_bins(uint32_t set, const struct stlm_softmax_call *call, uint64_t *bins) {
+    table(set)->elementwise->softmax_bins(call, bins);
+}
+
+size_t stlm_next_between(uint32_t set, const int32_t *x, size_t from, size_t count, int32_t low, int32_t high) {
+    return table(set)->elementwise->next_between(x, from, count, low, high);
+}
+
+uint64_t stlm_read_all(uint32_t set, const void *bytes, size_t byte_count) {
+    return table(set)->elementwise->read_all(bytes, byte_count);
+}

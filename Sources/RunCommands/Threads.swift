@@ -1,0 +1,12 @@
+import CPlatform
+import Console
+
+/// The threads to use: those asked for, else one for each fast core.
+func threadCount(_ options: Options) -> Int {
+    guard let asked = options.threadCount else { return min(64, Int(stlm_fast_core_count())) }
+    let cores = Int(stlm_cpu_count())
+    if asked > cores {
+        complain("warning: --threads %a is more than the %b CPUs there are; the threads will wait for each other", asked, cores)
+    }
+    return asked
+}

@@ -1,0 +1,158 @@
+import CKernels
+import FixedPoint
+import Kernels
+import TestSupport
+
+/// One query head over the positions of one key-value head, all quantised.
+struct AttentionTrial {
+    struct Vector {
+        var codes: [Int16]
+        var scale: VectorScale
+
+        init(codes: [Int16], mantissa: Int, exponent: Int) {
+            self.codes = codes
+            scale = VectorScale(mantissa: Int32(mantissa), exponent: Int32(exponent))
+        }
+
+        /// `quantise` of the document with 16 bits.
+        init(_ vector: [Int32], fractionBits: Int) {
+            let quantised = ArithmeticReference.quantise(vector, fractionBits, 16)
+            self.init(codes: quantised.codes.map(Int16.init), mantissa: Int(quantised.m), exponent: quantised.e)
+        }
+
+        /// Codes at random, or at their ends, under any mantissa that 16 bits give.
+        init(random count: Int, exponent: Int, isExtreme: Bool, _ numbers: inout SeededNumbers) {
+            self.init(
+                codes: (0..<count).map { _ in
+                    isExtreme ? (numbers.next() % 2 == 0 ? 32_767 : -32_767) : Int16(numbers.int(-32_767...32_767))
+                },
+                mantissa: isExtreme ? 65_539 : numbers.int(32_770...65_539), exponent: exponent)
+        }
+    }
+
+    var query: Vector
+    var keys: [Vector]
+    var values: [Vector]
+    /// UC and EC
+    var mantissa: Int64 = 1 << 30
+    var exponent = 31
+    /// EL; the least among `values` if nil
+    var leastExponent: Int?
+
+    var headSize: Int { query.codes.count }
+    var leastValueExponent: Int { leastExponent ?? values.map { Int($0.scale.exponent) }.min()! }
+    private var baseShift: Int { exponent + Int(query.scale.exponent) - 50 - ceilLog2(headSize) }
+
+    init(query: Vector, keys: [Vector], values: [Vector]) { (self.query, self.keys, self.values) = (query, keys, values) }
+
+    /// Random heads whose scores are shifted by about `shift`, and whose values differ in exponent by up to `spread`.
+    init(
+        headSize: Int, positions: Int, shift: Int, shiftSpread: Int = 3, spread: Int = 3, isExtreme: Bool = false,
+        _ numbers: inout SeededNumbers
+    ) {
+        query = Vector(random: headSize, exponent: numbers.int(-20...60), isExtreme: isExtreme, &numbers)
+        exponent = numbers.int(0...64)
+        if isExtreme { mantissa = 1 << 31 - 1 } else { mantissa = Int64(numbers.int(1 << 30...1 << 31 - 1)) }
+        let key = shift - (exponent + Int(query.scale.exponent) - 50 - ceilLog2(headSize))
+        keys = (0..<positions).map { _ in
+            Vector(random: headSize, exponent: key + numbers.int(0...shiftSpread), isExtreme: isExtreme, &numbers)
+        }
+        let base = numbers.int(-150...200)
+        values = (0..<positions).map { _ in
+            Vector(random: headSize, exponent: base + numbers.int(0...spread), isExtreme: isExtreme, &numbers)
+        }
+    }
+
+    /// The document's result; `exp2n` has tests of its own.
+    func exact() -> [Int32] {
+        func head(_ vectors: [Vector]) -> ArithmeticReference.Head {
+            ArithmeticReference.Head(
+                codes: vectors.map { $0.codes.map(Int32.init) },
+                scales: vectors.map { (Int128($0.scale.mantissa), Int($0.scale.exponent)) })
+        }
+        return ArithmeticReference.attention(
+            query.codes.map(Int32.init), qm: Int128(query.scale.mantissa), qe: Int(query.scale.exponent), keys: head(keys),
+            values: head(values), UC: Int128(mantissa), EC: exponent, EL: leastValueExponent, exp2n: exp2Negative)
+    }
+
+    /// The least shift of a score to the right.
+    var leastShift: Int { keys.map { baseShift + Int($0.scale.exponent) }.min()! }
+
+    func call(_ memory: AttentionTrialMemory) -> stlm_attention_call {
+        let head = memory.head, m = Exact.rshr(Int128(query.scale.mantissa) * Int128(mantissa), 17)
+        return stlm_attention_call(
+            query: memory.query.pointer, keys: head.keys, key_mantissas: head.keyMantissas, key_exponents: head.keyExponents,
+            next_keys: head.keys, values: head.values, value_mantissas: head.valueMantissas, value_exponents: head.valueExponents,
+            weights: memory.weights.pointer, sums: memory.sums.pointer, result: memory.result.pointer, head_size: headSize,
+            position_count: keys.count, multiplier: Int32(m), base_shift: Int32(baseShift), least_value_exponent: Int32(leastValueExponent))
+    }
+
+    /// What those kernels make of it in memory that held `garbage` before; nil if something beside scratch and result changed.
+    func run(_ kernels: KernelSet, garbage: AttentionTrialMemory.Garbage = .random(seed: 5)) -> [Int32]? {
+        let memory = AttentionTrialMemory(self, garbage), before = memory.inputs
+        attend(
+            query: memory.query.pointer, queryScale: query.scale, head: memory.head, headSize: headSize, positionCount: keys.count,
+            scoreMantissa: mantissa, scoreExponent: exponent, leastValueExponent: leastValueExponent,
+            memory: AttentionMemory(weights: memory.weights.pointer, sums: memory.sums.pointer, result: memory.result.pointer),
+            nextKeys: memory.head.keys, kernels)
+        let isIntact = memory.isSlackIntact && memory.inputs == before
+        return isIntact ? memory.result.elements : nil
+    }
+}
+
+/// A trial in memory of just the documented size between guard pages, filled with garbage first.
+final class AttentionTrialMemory {
+    enum Garbage: CustomStringConvertible {
+        case random(seed: UInt64)
+        case bytes(UInt8)
+
+        var description: String {
+            switch self {
+            case .random(let seed): "seed \(seed)"
+            case .bytes(let byte): "bytes \(byte)"
+            }
+        }
+    }
+
+    let query: GuardedArray<Int16>
+    let keys, values: GuardedArray<Int16>
+    let keyMantissas, keyExponents, valueMantissas, valueExponents: GuardedArray<Int32>
+    let weights: GuardedArray<Int32>
+    let sums: GuardedArray<Int64>
+    let result: GuardedArray<Int32>
+    let head: KeyValueHead
+
+    init(_ trial: AttentionTrial, _ garbage: Garbage) {
+        var numbers = SeededNumbers(seed: 0)
+        if case .random(let seed) = garbage { numbers = SeededNumbers(seed: seed) }
+        func fill<Element: FixedWidthInteger & BitwiseCopyable>(_ count: Int) -> GuardedArray<Element> {
+            guard case .bytes(let byte) = garbage else { return GuardedArray(garbage: count, &numbers) }
+            let array = GuardedArray<Element>(count: count, repeating: 0)
+            array.memory.bytes.initializeMemory(as: UInt8.self, repeating: byte)
+            return array
+        }
+        let size = trial.headSize, even = (size + 1) / 2 * 2, count = trial.keys.count
+        let pairs = (count + 1) / 2 * 2, padded = (count + 15) / 16 * 16
+        query = GuardedArray(trial.query.codes + [Int16](repeating: 0, count: even - size))
+        keys = fill(padded * even)
+        values = fill(pairs * size + 32)
+        (keyMantissas, keyExponents, valueMantissas, valueExponents) = (fill(padded), fill(padded), fill(padded), fill(padded))
+        (weights, sums, result) = (fill(padded), fill((size + 15) / 16 * 16), fill(size))
+        head = KeyValueHead(
+            keys: keys.pointer, values: values.pointer, keyMantissas: keyMantissas.pointer, keyExponents: keyExponents.pointer,
+            valueMantissas: valueMantissas.pointer, valueExponents: valueExponents.pointer)
+        // As in a sequence; the order must not matter.
+        for (t, key) in trial.keys.enumerated() { head.setKey(key.codes, key.scale, position: t, headSize: size) }
+        for (t, value) in trial.values.enumerated().reversed() { head.setValue(value.codes, value.scale, position: t, headSize: size) }
+    }
+
+    /// All that `attend` only reads.
+    var inputs: [[UInt8]] {
+        let memory = [query, keys, values].map(\.memory) + [keyMantissas, keyExponents, valueMantissas, valueExponents].map(\.memory)
+        return memory.map { Array($0.bytes) }
+    }
+
+    var isSlackIntact: Bool {
+        weights.memory.isSlackIntact && sums.memory.isSlackIntact && result.memory.isSlackIntact
+    }
+}
