@@ -30,10 +30,11 @@ let package = Package(
 
         // Tests: one target a module, and what they share.
         .target(name: "TestSupport", dependencies: ["Checkpoints", "Kernels"], path: "Tests/TestSupport"),
+        .target(name: "VNNITwin", dependencies: ["CKernels"], path: "Tests/VNNITwin"),
         .target(name: "PackedSupport", dependencies: ["TestSupport", "Packing", "STLM"], path: "Tests/PackedSupport"),
         .testTarget(name: "FixedPointTests", dependencies: ["FixedPoint", "ModelFile", "TestSupport"]),
         .testTarget(name: "ModelFileTests", dependencies: ["ModelFile", "STLM", "Packing", "TestSupport"]),
-        .testTarget(name: "KernelsTests", dependencies: ["Kernels", "CKernels", "TestSupport"]),
+        .testTarget(name: "KernelsTests", dependencies: ["Kernels", "CKernels", "TestSupport", "VNNITwin"]),
         .testTarget(name: "TokenizersTests", dependencies: ["Tokenizers", "Packing", "TestSupport"]),
         .testTarget(name: "STLMTests", dependencies: ["STLM", "PackedSupport"]),
         .testTarget(name: "CheckpointsTests", dependencies: ["Checkpoints", "TestSupport"]),

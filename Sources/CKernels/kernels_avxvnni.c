@@ -1,6 +1,10 @@
 #if defined(__x86_64__)
 #include <immintrin.h>
-#pragma clang attribute push(__attribute__((target("avx2,avxvnni"))), apply_to = function)
+/* A test compiles this file for AVX-512, whose instructions are the same. */
+#ifndef AVXVNNI_TARGET
+#define AVXVNNI_TARGET "avx2,avxvnni"
+#endif
+#pragma clang attribute push(__attribute__((target(AVXVNNI_TARGET))), apply_to = function)
 #define VNNI 1
 #include "dots_avx2.h"
 #include "linear.h"

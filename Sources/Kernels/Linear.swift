@@ -56,7 +56,8 @@ public struct Linear {
 @frozen
 public struct LinearRun {
     public let layer: Linear
-    let call: stlm_linear_call
+    /// The same as CKernels takes it.
+    public let call: stlm_linear_call
     let kernels: KernelSet
 
     /// - Parameters:

@@ -112,9 +112,11 @@ final class LinearMemory {
     ///   - ranges: blocks, in the order in which they are done; all at once if nil
     ///   - start: (vectors, rows) to add to; nil to write
     ///   - gap: elements from one vector's results to the next's, and bytes from codes to codes, which must not matter
+    ///   - kernel: what is to run, of the form of those kernels, in their place
     /// - Returns: what stands in the results, which hold 77 before; nil if anything beside them changed.
     func run(
-        fixed: Int?, _ kernels: KernelSet, ranges: [Range<Int>]? = nil, start: [[Int32]]? = nil, gap: Int = 0
+        fixed: Int?, _ kernels: KernelSet, ranges: [Range<Int>]? = nil, start: [[Int32]]? = nil, gap: Int = 0,
+        kernel: ((UnsafePointer<stlm_linear_call>, Int, Int) -> Void)? = nil
     ) -> LinearResults? {
         let count = trial.activations.count, rows = trial.rows, stride = rows + gap
         let codes = codes(kernels, gap: 4 * gap)
@@ -126,7 +128,13 @@ final class LinearMemory {
                 linear, codes: codes.memory.base, codeStride: codes.stride, scales: scales.pointer, vectorCount: count,
                 output: fixed.map { .fixed(fractionBits: $0) } ?? .floating, fractionBits: fractionBits.pointer, shifts: shifts.pointer,
                 result: result.pointer, resultStride: stride, accumulate: start != nil, kernels: kernels)
-            for range in ranges ?? [0..<packed.matrix.blockCount] { run.apply(blocks: range) }
+            for range in ranges ?? [0..<packed.matrix.blockCount] {
+                if let kernel {
+                    withUnsafePointer(to: run.call) { kernel($0, range.lowerBound, range.upperBound) }
+                } else {
+                    run.apply(blocks: range)
+                }
+            }
         }
         let all = result.elements
         let isIntact = result.memory.isSlackIntact && (0..<count).allSatisfy { t in

@@ -32,8 +32,9 @@ import Testing
 
     /// Each bin's first and last distance, and those beyond all bins.
     @Test func endsOfEveryBin() {
-        let distances = (0...530 as ClosedRange<UInt32>).flatMap { [$0 << 20, $0 << 20 + 1, ($0 + 1) << 20 - 1] } + [1 << 30, 1 << 31, .max]
-        check(SoftmaxTrial(distances.map { Int32(truncatingIfNeeded: Int64(Int32.max) - Int64($0)) }, factor: 1, shift: 0))
+        var distances: [Int64] = [1 << 30, 1 << 31, 1 << 32 - 1]
+        for bin in 0...530 as ClosedRange<Int64> { distances += [bin << 20, bin << 20 + 1, (bin + 1) << 20 - 1] }
+        check(SoftmaxTrial(distances.map { Int32(Int64(Int32.max) - $0) }, factor: 1, shift: 0))
     }
 
     /// The greatest logit far enough, and the one above it too near.
