@@ -23,13 +23,14 @@ INLINE const char *vector_of(const struct stlm_linear_call *c, size_t vector) {
 /* u and d of 16 rows. */
 struct row_scales {
     i32x16 mantissas, down_shifts;
+    struct wide wide_shifts;
 };
 
 INLINE struct row_scales row_scales_of(const struct stlm_linear_call *c, size_t block) {
     u16x16 packed;
     __builtin_memcpy(&packed, c->row_scales + 16 * block, 32);
     const i32x16 q = __builtin_convertvector(packed, i32x16);
-    return (struct row_scales){(q & 2047) + 2048, q >> 11};
+    return (struct row_scales){(q & 2047) + 2048, q >> 11, widen(q >> 11)};
 }
 
 #if !defined(__ARM_NEON)
@@ -46,12 +47,13 @@ INLINE void write(const struct stlm_linear_call *c, size_t block, size_t vector,
 #if defined(__ARM_NEON)
     i32x16 value = scale_each(products, c->shifts[vector], scales.down_shifts);
 #else
-    const i32x16 shifts = scales.down_shifts + c->shifts[vector];
+    const int32_t shift = c->shifts[vector];
     i32x16 value;
-    if (c->shifts[vector] >= c->sum_bits - c->pre_shift - 2 && c->shifts[vector] <= 32) {
+    if (shift >= c->sum_bits - c->pre_shift - 2 && shift <= 32) {
         /* A product is below 2^(A + 28.1) - u below 2^12, m below 2^16.1 -, so that the result is below 2^31. */
-        value = narrow_low(round_shifts_less_1(products, shifts - 1));
+        value = narrow_low(round_wide_shifts_less_1(products, add_each(scales.wide_shifts, shift - 1)));
     } else {
+        const i32x16 shifts = scales.down_shifts + shift;
         shift_any(&products, &shifts);
         value = saturate(products);
     }
@@ -95,9 +97,10 @@ static __attribute__((noinline)) void find_first_sums(const struct stlm_linear_c
 
 /* MARK: int8 x int8 */
 
-/* Blocks block ..< block + blocks for vectors vector ..< vector + vectors, both constants. */
+/* Blocks block ..< block + blocks for vectors vector ..< vector + vectors, both constants. What lies `ahead` bytes behind their codes is
+   fetched into the cache. */
 INLINE void tile_int8(
-    const struct stlm_linear_call *c, size_t block, const int blocks, size_t vector, const int vectors, const int32_t *first) {
+    const struct stlm_linear_call *c, size_t block, const int blocks, size_t vector, const int vectors, const int32_t *first, size_t ahead) {
     dot_sums sums[8 * 2];
     const char *x[8];
     UNROLLED for (int v = 0; v < vectors; v++) {
@@ -110,7 +113,11 @@ INLINE void tile_int8(
         UNROLLED for (int v = 0; v < vectors; v++) four[v] = activations_of(x[v] + 4 * line, STEP);
         UNROLLED for (int k = 0; k < STEP; k += UNIT) {
             struct codes w[2];
-            UNROLLED for (int b = 0; b < blocks; b++) w[b] = prepare(line_of(c, block + b, line + k), UNIT);
+            UNROLLED for (int b = 0; b < blocks; b++) {
+                const char *codes = line_of(c, block + b, line + k);
+                w[b] = prepare(codes, UNIT);
+                UNROLLED for (int i = 0; i < UNIT; i++) __builtin_prefetch(codes + 64 * i + ahead, 0, 2);
+            }
             UNROLLED for (int v = 0; v < vectors; v++) {
                 UNROLLED for (int b = 0; b < blocks; b++) sums[v * blocks + b] = dot4(sums[v * blocks + b], w[b], four[v], k);
             }
@@ -156,6 +163,7 @@ static void linear_int8(const struct stlm_linear_call *call, size_t first_block,
     }
     /* As many blocks at a time as a small cache holds, so that they are read from afar once for all vectors. */
     const size_t some = CACHED_BYTES / (c.line_count * 64), blocks = some < BLOCKS ? BLOCKS : some / BLOCKS * BLOCKS;
+    const size_t ahead = blocks * c.line_count * 64; /* the next ones, while these are at work */
     for (size_t start = first_block; start < end; start += blocks) {
         const size_t stop = end - start < blocks ? end : start + blocks;
         size_t vector = 0;
@@ -164,12 +172,12 @@ static void linear_int8(const struct stlm_linear_call *call, size_t first_block,
             size_t block = start;
             if (vector + VECTORS <= c.vector_count) {
                 find_first_sums(&c, vector, first, VECTORS);
-                for (; block + BLOCKS <= stop; block += BLOCKS) tile_int8(&c, block, BLOCKS, vector, VECTORS, first);
-                if (BLOCKS > 1 && block < stop) tile_int8(&c, block, 1, vector, VECTORS, first);
+                for (; block + BLOCKS <= stop; block += BLOCKS) tile_int8(&c, block, BLOCKS, vector, VECTORS, first, ahead);
+                if (BLOCKS > 1 && block < stop) tile_int8(&c, block, 1, vector, VECTORS, first, ahead);
                 vector += VECTORS;
             } else if (VECTORS > 4 && vector + 4 <= c.vector_count) {
                 find_first_sums(&c, vector, first, 4);
-                for (; block < stop; block++) tile_int8(&c, block, 1, vector, 4, first);
+                for (; block < stop; block++) tile_int8(&c, block, 1, vector, 4, first, ahead);
                 vector += 4;
             } else {
                 find_first_sums(&c, vector, first, 1);

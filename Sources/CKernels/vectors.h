@@ -159,9 +159,11 @@ INLINE struct wide round_shifts(struct wide x, i32x16 shifts) {
 }
 
 /* The same for shifts of 1 ... 63, given less 1: no half to add. */
-INLINE struct wide round_shifts_less_1(struct wide x, i32x16 shifts_less_1) {
-    const struct wide s = widen(shifts_less_1);
+INLINE struct wide round_wide_shifts_less_1(struct wide x, struct wide s) {
     return (struct wide){((x.a >> s.a) + 1) >> 1, ((x.b >> s.b) + 1) >> 1};
+}
+INLINE struct wide round_shifts_less_1(struct wide x, i32x16 shifts_less_1) {
+    return round_wide_shifts_less_1(x, widen(shifts_less_1));
 }
 
 INLINE struct wide clamp(struct wide x, int64_t least, int64_t most) {
