@@ -4,39 +4,48 @@
 #include <limits.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stddef.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* Parts are claimed one by one from `claim`: the high half is the job's number, the low half the next part. A thread that is late
-   for a job finds another number there and claims nothing; one that holds a part keeps the job from ending, so that
-   `work` and `context` stay valid for it.
+/* Part p of a job belongs to thread p mod n, n the threads that the job is for. A job is announced by one store; each thread takes its
+   share by a mark in a place of its own and leaves another when it is done, so that a job costs the caller two ways between cores. What a
+   thread has not taken when the caller is done with its own share the caller takes: nobody waits for a thread that has not begun.
 
    Threads spin between jobs for a while and then sleep; nobody is woken who does not sleep, so that steady work makes no system call. A
-   thread whose core another process takes in the midst of a part would hold up the caller for a time slice again and again: after
+   thread whose core another process takes in the midst of its share would hold up the caller for a time slice again and again: after
    such a stall the caller works alone for a while, twice as long each time. */
+
+/* A thread's mark: the number of the last job of which it, or the caller for it, took the share, and whether that is done. */
+struct share {
+    _Alignas(64) _Atomic uint64_t mark;
+};
+#define TAKEN(job) ((job) << 1)
+#define DONE(job) ((job) << 1 | 1)
+
 struct pool {
-    _Alignas(64) _Atomic uint64_t claim;
-    _Atomic uint32_t part_count;
-    stlm_pool_work work;
+    /* The job's number times 128, and the threads that it is for; alone in its line, which all threads watch. */
+    _Alignas(64) _Atomic uint64_t job;
+    _Alignas(64) stlm_pool_work work;
     void *context;
-    _Alignas(64) _Atomic uint32_t job;
-    _Atomic uint32_t sleepers; /* threads that wait for a job */
+    size_t part_count;
+    _Alignas(64) _Atomic uint32_t sleepers; /* threads that may be asleep */
     _Atomic uint32_t stopping;
-    _Alignas(64) _Atomic uint32_t done;
     _Atomic uint32_t caller_sleeps;
     _Alignas(64) uint64_t alone_until; /* the caller's own, as is what follows */
     uint64_t alone_nanoseconds;
     uint64_t good_since;
     uint32_t thread_count;
     pthread_t threads[STLM_POOL_THREADS_MAX];
+    struct share shares[STLM_POOL_THREADS_MAX]; /* that of the caller is not used */
 };
 
 _Static_assert(sizeof(struct pool) <= STLM_POOL_BYTES, "the pool fits its memory");
 
 /* How long a thread looks for the next job before it sleeps: more than lies between two jobs of a token. */
 #define SPIN_NANOSECONDS 60000u
-/* A wait for the last part that only a thread without a core explains, and what follows from it. */
-#define STALL_NANOSECONDS 300000u
+/* A wait for a share that only a thread without a core explains, and what follows from it. */
+#define STALL_NANOSECONDS 200000u
 #define LEAST_ALONE_NANOSECONDS 8000000u
 #define MOST_ALONE_NANOSECONDS 1000000000u
 
@@ -52,16 +61,24 @@ static void pause_briefly(void) {
 #endif
 }
 
-static void futex_wait(_Atomic uint32_t *word, uint32_t value) {
-    syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, 0, 0, 0);
+/* The low half of a word, which changes whenever the word does. */
+static uint32_t *low_half(_Atomic uint64_t *word) {
+    uint32_t *halves = (uint32_t *)word;
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    halves++;
+#endif
+    return halves;
 }
 
-static void futex_wake(_Atomic uint32_t *word) { syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT_MAX, 0, 0, 0); }
+static void futex_wait(_Atomic uint64_t *word, uint64_t value) {
+    syscall(SYS_futex, low_half(word), FUTEX_WAIT_PRIVATE, (uint32_t)value, 0, 0, 0);
+}
+
+static void futex_wake(_Atomic uint64_t *word) { syscall(SYS_futex, low_half(word), FUTEX_WAKE_PRIVATE, INT_MAX, 0, 0, 0); }
 
 /* Waits until *word is no longer `value`, spinning for `nanoseconds` at most; what it is then. */
-static uint32_t spin(_Atomic uint32_t *word, uint32_t value, uint64_t nanoseconds) {
-    uint32_t now = atomic_load(word);
-    uint64_t start = 0;
+static uint64_t spin(_Atomic uint64_t *word, uint64_t value, uint64_t nanoseconds) {
+    uint64_t now = atomic_load_explicit(word, memory_order_acquire), start = 0;
     for (uint32_t round = 1; now == value; round++) {
         pause_briefly();
         now = atomic_load_explicit(word, memory_order_acquire);
@@ -74,42 +91,51 @@ static uint32_t spin(_Atomic uint32_t *word, uint32_t value, uint64_t nanosecond
     return now;
 }
 
-/* Claims and does parts of job `job` until none is left. */
-static void take_parts(struct pool *pool, uint32_t job, uint32_t part_count) {
-    for (;;) {
-        uint64_t claim = atomic_load(&pool->claim);
-        do {
-            if ((uint32_t)(claim >> 32) != job || (uint32_t)claim >= part_count) return;
-        } while (!atomic_compare_exchange_weak(&pool->claim, &claim, claim + 1));
-        pool->work(pool->context, (uint32_t)claim);
-        if (atomic_fetch_add(&pool->done, 1) + 1 == part_count && atomic_load(&pool->caller_sleeps)) futex_wake(&pool->done);
-    }
+/* What thread `index` of `count` has to do of the job at hand. */
+static void do_share(struct pool *pool, uint32_t index, uint32_t count) {
+    for (size_t part = index; part < pool->part_count; part += count) pool->work(pool->context, part);
+}
+
+static void serve_one(struct pool *pool, uint32_t index, uint64_t announced) {
+    const uint64_t job = announced >> 7;
+    const uint32_t count = (uint32_t)(announced & 127);
+    if (index >= count) return;
+    _Atomic uint64_t *mark = &pool->shares[index].mark;
+    uint64_t before = atomic_load(mark);
+    /* Too late: the caller has done it, and may be at another job. Once taken, this job lasts until it is done. */
+    if (before >= TAKEN(job) || !atomic_compare_exchange_strong(mark, &before, TAKEN(job))) return;
+    do_share(pool, index, count);
+    atomic_store(mark, DONE(job));
+    if (atomic_load(&pool->caller_sleeps)) futex_wake(mark);
 }
 
 static void *serve(void *argument) {
-    struct pool *pool = argument;
-    uint32_t seen = 0;
+    struct share *own = argument;
+    /* The pool is found by the place of the thread's share, which its number is not known without. */
+    const uint64_t index = atomic_load(&own->mark);
+    struct pool *pool = (struct pool *)((char *)(own - index) - offsetof(struct pool, shares));
+    atomic_store(&own->mark, 0);
+    uint64_t seen = 0;
     for (;;) {
-        uint32_t job = spin(&pool->job, seen, SPIN_NANOSECONDS);
-        if (job == seen) {
+        uint64_t job = spin(&pool->job, seen, SPIN_NANOSECONDS);
+        while (job == seen) {
             atomic_fetch_add(&pool->sleepers, 1);
-            while ((job = atomic_load(&pool->job)) == seen) futex_wait(&pool->job, seen);
-            atomic_fetch_sub(&pool->sleepers, 1);
+            job = atomic_load(&pool->job);
+            if (job == seen) futex_wait(&pool->job, seen);
+            job = atomic_load(&pool->job);
         }
         if (atomic_load(&pool->stopping)) return 0;
         seen = job;
-        take_parts(pool, job, atomic_load(&pool->part_count));
+        serve_one(pool, (uint32_t)index, job);
     }
 }
 
 int32_t stlm_pool_start(void *memory, uint32_t thread_count) {
     struct pool *pool = memory;
-    atomic_init(&pool->claim, 0);
-    atomic_init(&pool->done, 0);
     atomic_init(&pool->job, 0);
     atomic_init(&pool->sleepers, 0);
-    atomic_init(&pool->caller_sleeps, 0);
     atomic_init(&pool->stopping, 0);
+    atomic_init(&pool->caller_sleeps, 0);
     pool->alone_until = pool->good_since = 0;
     pool->alone_nanoseconds = LEAST_ALONE_NANOSECONDS;
     pool->thread_count = 1;
@@ -118,26 +144,24 @@ int32_t stlm_pool_start(void *memory, uint32_t thread_count) {
     pthread_attr_setstacksize(&attributes, 128 * 1024 < PTHREAD_STACK_MIN ? PTHREAD_STACK_MIN : 128 * 1024);
     int error = 0;
     for (uint32_t k = 1; k < thread_count && k < STLM_POOL_THREADS_MAX && !error; k++) {
-        error = pthread_create(&pool->threads[k], &attributes, serve, pool);
-        if (!error) pool->thread_count++;
+        atomic_init(&pool->shares[k].mark, k);
+        error = pthread_create(&pool->threads[k], &attributes, serve, &pool->shares[k]);
+        if (error) break;
+        pool->thread_count++;
+        /* Until the thread has read its number, no job may use the place. */
+        while (atomic_load(&pool->shares[k].mark) != 0) pause_briefly();
     }
     pthread_attr_destroy(&attributes);
     if (error) stlm_pool_stop(pool);
     return error;
 }
 
-/* Waits for the last part, and notes whether some thread seems to have lost its core. */
-static void wait_for_parts(struct pool *pool, uint32_t part_count) {
-    uint32_t done = atomic_load(&pool->done);
-    while (done != part_count) {
-        const uint32_t next = spin(&pool->done, done, SPIN_NANOSECONDS);
-        if (next == done) break;
-        done = next;
-    }
-    if (done == part_count) return;
+/* Waits for a share that was taken, and notes whether its thread seems to have lost its core. */
+static void wait_for_share(struct pool *pool, _Atomic uint64_t *mark, uint64_t job) {
+    if (spin(mark, TAKEN(job), SPIN_NANOSECONDS) != TAKEN(job)) return;
     const uint64_t start = stlm_clock_nanoseconds();
     atomic_store(&pool->caller_sleeps, 1);
-    while ((done = atomic_load(&pool->done)) != part_count) futex_wait(&pool->done, done);
+    while (atomic_load(mark) == TAKEN(job)) futex_wait(mark, TAKEN(job));
     atomic_store(&pool->caller_sleeps, 0);
     const uint64_t end = stlm_clock_nanoseconds();
     if (end - start < STALL_NANOSECONDS) return;
@@ -156,24 +180,27 @@ void stlm_pool_run(void *memory, stlm_pool_work work, void *context, size_t part
         return;
     }
     pool->alone_until = 0;
-    const uint32_t job = atomic_load(&pool->job) + 1;
-    /* First close the old job: whoever reads the new part_count finds that nothing is left to claim under the old number. */
-    atomic_store(&pool->claim, (uint64_t)job << 32 | UINT32_MAX);
+    const uint32_t count = part_count < pool->thread_count ? (uint32_t)part_count : pool->thread_count;
+    const uint64_t job = (atomic_load_explicit(&pool->job, memory_order_relaxed) >> 7) + 1;
     pool->work = work;
     pool->context = context;
-    atomic_store(&pool->part_count, (uint32_t)part_count);
-    atomic_store(&pool->done, 0);
-    atomic_store(&pool->claim, (uint64_t)job << 32);
-    atomic_store(&pool->job, job);
-    if (atomic_load(&pool->sleepers)) futex_wake(&pool->job);
-    take_parts(pool, job, (uint32_t)part_count);
-    wait_for_parts(pool, (uint32_t)part_count);
+    pool->part_count = part_count;
+    atomic_store(&pool->job, job << 7 | count);
+    /* Who sleeps from here on has seen this job. */
+    if (atomic_load(&pool->sleepers) && atomic_exchange(&pool->sleepers, 0)) futex_wake(&pool->job);
+    do_share(pool, 0, count);
+    for (uint32_t k = 1; k < count; k++) {
+        _Atomic uint64_t *mark = &pool->shares[k].mark;
+        uint64_t now = atomic_load_explicit(mark, memory_order_acquire);
+        if (now < TAKEN(job) && atomic_compare_exchange_strong(mark, &now, DONE(job))) do_share(pool, k, count);
+        else if (now == TAKEN(job)) wait_for_share(pool, mark, job);
+    }
 }
 
 void stlm_pool_stop(void *memory) {
     struct pool *pool = memory;
     atomic_store(&pool->stopping, 1);
-    atomic_fetch_add(&pool->job, 1);
+    atomic_fetch_add(&pool->job, 128);
     futex_wake(&pool->job);
     for (uint32_t k = 1; k < pool->thread_count; k++) pthread_join(pool->threads[k], 0);
     pool->thread_count = 1;

@@ -91,7 +91,8 @@ public struct Norm {
         let a = 63 &- bitCount(squares)
         let q = (squares &<< UInt64(a)) / UInt64(size)
         let b = 62 &- bitCount(q)
-        let meanSquare = q &<< UInt64(b)
+        // Of one element q has 63 digits.
+        let meanSquare = b >= 0 ? q &<< UInt64(b) : q &>> 1
         let meanExponent = a &+ b &+ 2 &* fractionBits
         var v = meanSquare
         var g = meanExponent

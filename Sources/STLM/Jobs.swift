@@ -15,18 +15,15 @@ struct LinearJob {
         self.first = first
         self.second = second
         let blocks = first.layer.matrix.blockCount + (second?.layer.matrix.blockCount ?? 0)
-        if threadCount == 1 {
-            blocksPerPart = blocks
-            return
-        }
-        // A part below some microseconds is not worth handing over.
-        let linesPerBlock = first.layer.matrix.lineCount * vectorCount
-        let worthwhile = max(1, LinearJob.worthwhileLineCount / linesPerBlock)
-        blocksPerPart = max(worthwhile, (blocks + 2 * threadCount - 1) / (2 * threadCount))
+        // As many parts as are worth handing over, alike in size, and as many for each thread; two, so that one that is held up has less left.
+        let worthwhile = blocks * first.layer.matrix.lineCount * vectorCount / Self.worthwhileLineCount
+        var parts = min(2 * threadCount, worthwhile)
+        if parts > threadCount { parts -= parts % threadCount }
+        blocksPerPart = parts < 2 || threadCount == 1 ? blocks : (blocks + parts - 1) / parts
     }
 
-    /// Lines of 64 weights times vectors.
-    private static let worthwhileLineCount = 2_048
+    /// Lines of 64 weights times vectors, about half a microsecond.
+    private static let worthwhileLineCount = 512
 
     var blockCount: Int { first.layer.matrix.blockCount + (second?.layer.matrix.blockCount ?? 0) }
     var partCount: Int { (blockCount + blocksPerPart - 1) / blocksPerPart }

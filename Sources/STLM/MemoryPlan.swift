@@ -1,3 +1,4 @@
+import CPlatform
 import Kernels
 import ModelFile
 import Tokenizers
@@ -156,7 +157,7 @@ public struct MemoryPlan: Sendable {
         encoder = reserve(model.tokenizer == nil ? 0 : TextEncoder.scratchByteCount)
         let longest = max(slotCount, model.tokenizer == nil ? 0 : Int(model.file.tokenizer.longestPiece))
         pending = reserve(longest == 0 ? 0 : TextStream.byteCount(longestPiece: longest))
-        pool = reserve(threadCount > 1 ? 4096 : 0)
+        pool = reserve(threadCount > 1 ? Int(STLM_POOL_BYTES) : 0)
     }
 
     /// Keys and values of one block: a byte decoder keeps those of every step, elsewhere a step's are done with when it ends.

@@ -49,7 +49,7 @@ extension Session {
     func runHeads(_ work: AttentionWork, row: Int) {
         let started = profile.begin()
         let elements = work.headCount * work.headSize * work.seenCount(row: row)
-        if plan.threadCount == 1 || work.headCount == 1 || elements < 8 * Self.worthwhileElementCount {
+        if plan.threadCount == 1 || work.headCount == 1 || elements < 2 * Self.worthwhileElementCount {
             for head in 0..<work.headCount { attend(work, row: row, head: head, part: 0) }
         } else {
             let parts = min(work.headCount, plan.threadCount)

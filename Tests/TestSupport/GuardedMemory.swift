@@ -62,7 +62,7 @@ public final class GuardedArray<Element: BitwiseCopyable> {
         count = elements.count
         memory = GuardedMemory(byteCount: count * MemoryLayout<Element>.stride, alignment: MemoryLayout<Element>.alignment)
         pointer = memory.base.bindMemory(to: Element.self, capacity: max(1, count))
-        for (index, element) in elements.enumerated() { pointer[index] = element }
+        elements.withUnsafeBytes { memory.bytes.copyMemory(from: $0) }
     }
 
     public convenience init(count: Int, repeating element: Element) {

@@ -4,7 +4,7 @@
 A shape is one of llama2.c's (260K, 15M, 42M, 110M) or a config of Tools/train that is byte-level (byte_level_stock, 10m, ...; needs
 PyTorch), whose decoding is given in bytes/s. Run from the package root after `swift build -c release`; the Embedded build is measured too
 where Tools/boards/build x86_64 has made it. Prints tokens/s with their spread, the share of the memory's speed, what a token's time goes
-into, and the machine's load. With --positions 64,256,1000 the prompt is as long as each of these in turn, and 16 tokens are written after
+into, and the machine's load. With --busy a loop holds the last CPU meanwhile, as another process would. With --positions 64,256,1000 the prompt is as long as each of these in turn, and 16 tokens are written after
 it: what a token costs late in a context.
 """
 import argparse
@@ -62,6 +62,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=numbers, default=[1, 2])
     parser.add_argument("--kernels", default="", help="values of STLM_CPU; without them the best this CPU has")
+    parser.add_argument("--busy", action="store_true")
     parser.add_argument("--positions", type=numbers, default=[0])
     options = parser.parse_args()
     programs = {"ordinary": ".build/release/stlm-run", "embedded": ".build/boards/x86_64/stlm-run"}
@@ -73,9 +74,15 @@ def main():
             model = make(shape, folder)
             cases += [(shape, name, model, kernels, threads, position, []) for name in programs for kernels in options.kernels.split(",")
                       for threads in options.threads for position in options.positions]
+        busy = None
+        if options.busy:
+            busy = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+            os.sched_setaffinity(busy.pid, {max(os.sched_getaffinity(0))})
         for _ in range(options.rounds):
             for _, name, model, kernels, threads, position, results in cases:
                 results.append(measure(programs[name], model, threads, kernels, position))
+        if busy:
+            busy.kill()
     print("%-16s %-9s %-9s %7s %8s %38s %30s %9s %7s  %s" % (
         "shape", "build", "kernels", "threads", "position", "decode tokens or bytes/s (least, most)", "prompt tokens/s (least, most)", "first ms",
         "memory", "decode time"))

@@ -55,7 +55,7 @@ def normalise_one(norm, x, F):
         a = 63 - S.bit_length()
         q = (S << a) // n
         b = 62 - q.bit_length()
-        v, G = q << b, a + b + 2 * (F - k)
+        v, G = q << b if b >= 0 else q >> 1, a + b + 2 * (F - k)
         if norm.epsilon:
             c = 62 - norm.epsilon.bit_length()
             X = norm.epsilon << c if c >= 0 else norm.epsilon >> -c
