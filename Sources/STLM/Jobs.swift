@@ -15,11 +15,10 @@ struct LinearJob {
         self.first = first
         self.second = second
         let blocks = first.layer.matrix.blockCount + (second?.layer.matrix.blockCount ?? 0)
-        // As many parts as are worth handing over, alike in size, and as many for each thread; two, so that one that is held up has less left.
+        // One run of rows for each thread, so that it reads its weights in order, where that is worth handing over.
         let worthwhile = blocks * first.layer.matrix.lineCount * vectorCount / Self.worthwhileLineCount
-        var parts = min(2 * threadCount, worthwhile)
-        if parts > threadCount { parts -= parts % threadCount }
-        blocksPerPart = parts < 2 || threadCount == 1 ? blocks : (blocks + parts - 1) / parts
+        let parts = max(1, min(threadCount, worthwhile))
+        blocksPerPart = (blocks + parts - 1) / parts
     }
 
     /// Lines of 64 weights times vectors, about half a microsecond.
@@ -44,12 +43,13 @@ struct RowJob {
     let count: Int
     let partCount: Int
 
-    /// Every `partCount`-th row, so that rows which cost more the later they come are shared evenly.
+    /// Every `partCount`-th group of rows: rows may cost more the later they come, and neighbours share lines of the cache.
     func run(_ part: Int) {
-        var row = part
-        while row < count {
-            session.pointee.perform(work, row: row, part: part)
-            row += partCount
+        let group = max(1, min(8, count / partCount))
+        var first = part * group
+        while first < count {
+            for row in first..<min(first + group, count) { session.pointee.perform(work, row: row, part: part) }
+            first += partCount * group
         }
     }
 }
