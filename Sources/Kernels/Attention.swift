@@ -89,16 +89,16 @@ public struct AttentionMemory {
 ///   - nextKeys: where attention goes on after this, to be fetched into the cache
 public func attend(
     query: UnsafePointer<Int16>, queryScale: VectorScale, head: KeyValueHead, headSize: Int, positionCount: Int,
-    scoreMantissa: Int64, scoreExponent: Int, leastValueExponent: Int, memory: AttentionMemory, nextKeys: UnsafePointer<Int16>, _ kernels: KernelSet = .baseline
+    scoreMantissa: Int64, scoreExponent: Int, leastValueExponent: Int, memory: AttentionMemory,
+    nextKeys: UnsafePointer<Int16>, _ kernels: KernelSet = .baseline
 ) {
     let d = ceilLog2(headSize)
     let m = roundingShiftRight(Int64(queryScale.mantissa) &* scoreMantissa, 17)
     let baseShift = scoreExponent &+ Int(queryScale.exponent) &- 50 &- d
     if kernels != .baseline {
         var call = stlm_attention_call(
-            query: query, keys: head.keys, key_mantissas: head.keyMantissas, key_exponents: head.keyExponents,
-            next_keys: nextKeys, values: head.values,
-            value_mantissas: head.valueMantissas, value_exponents: head.valueExponents, weights: memory.weights, sums: memory.sums,
+            query: query, keys: head.keys, key_mantissas: head.keyMantissas, key_exponents: head.keyExponents, next_keys: nextKeys,
+            values: head.values, value_mantissas: head.valueMantissas, value_exponents: head.valueExponents, weights: memory.weights, sums: memory.sums,
             result: memory.result, head_size: headSize, position_count: positionCount, multiplier: Int32(truncatingIfNeeded: m),
             base_shift: Int32(truncatingIfNeeded: baseShift), least_value_exponent: Int32(truncatingIfNeeded: leastValueExponent))
         if stlm_attend(kernels.number, &call) != 0 { return }

@@ -87,6 +87,9 @@ struct Samples {
     var median: UInt64 { (values[(count - 1) / 2] + values[count / 2]) / 2 }
 }
 
+/// Nanoseconds by `Operation`.
+typealias OperationTimes = InlineArray<8, UInt64>
+
 struct Bench {
     static let shortPromptCount = 16
     /// Of the measurement of memory.
@@ -101,9 +104,9 @@ struct Bench {
     var decode = Samples()
     var firstToken = Samples()
     var read = Samples()
-    /// Nanoseconds by operation, of one round more.
-    var promptProfile = InlineArray<8, UInt64>(repeating: 0)
-    var decodeProfile = InlineArray<8, UInt64>(repeating: 0)
+    /// Of one round more.
+    var promptProfile = OperationTimes(repeating: 0)
+    var decodeProfile = OperationTimes(repeating: 0)
     /// Bytes of text in a round's decoding; tokens have none here.
     var textByteCount = 0
 
@@ -119,7 +122,7 @@ struct Bench {
     /// - Returns: false if a signal came.
     mutating func run(_ session: inout Session, _ prompt: UnsafeMutablePointer<UInt32>) throws(SessionError) -> Bool {
         for round in 0..<roundCount + 1 {
-            let times = try measure(&session, prompt, promptCount)
+            let times = try measure(&session, prompt)
             let short = try firstToken(&session, prompt)
             if stlm_signal_received() != 0 { return false }
             if round == 0 { continue }
@@ -143,11 +146,11 @@ struct Bench {
 
     /// A prompt, then tokens one by one, each the likeliest.
     private mutating func measure(
-        _ session: inout Session, _ prompt: UnsafeMutablePointer<UInt32>, _ count: Int
+        _ session: inout Session, _ prompt: UnsafeMutablePointer<UInt32>
     ) throws(SessionError) -> (prompt: UInt64, decode: UInt64) {
         session.reset()
         let start = stlm_clock_nanoseconds()
-        try session.feedAll(UnsafeBufferPointer(start: prompt, count: count * session.model.inputSize))
+        try session.feedAll(UnsafeBufferPointer(start: prompt, count: promptCount * session.model.inputSize))
         let middle = stlm_clock_nanoseconds()
         try generate(&session)
         return (middle - start, stlm_clock_nanoseconds() - middle)
@@ -176,19 +179,19 @@ struct Bench {
     }
 
     private mutating func profile(_ session: inout Session, _ prompt: UnsafeMutablePointer<UInt32>) throws(SessionError) {
-        var times = InlineArray<8, UInt64>(repeating: 0)
+        var times = OperationTimes(repeating: 0)
         session.reset()
         try withProfile(&times, &session) { session throws(SessionError) in
             try session.feedAll(UnsafeBufferPointer(start: prompt, count: promptCount * session.model.inputSize))
         }
         promptProfile = times
-        times = InlineArray(repeating: 0)
+        times = OperationTimes(repeating: 0)
         try withProfile(&times, &session) { session throws(SessionError) in try generate(&session) }
         decodeProfile = times
     }
 
     private func withProfile(
-        _ times: inout InlineArray<8, UInt64>, _ session: inout Session, _ body: (inout Session) throws(SessionError) -> Void
+        _ times: inout OperationTimes, _ session: inout Session, _ body: (inout Session) throws(SessionError) -> Void
     ) throws(SessionError) {
         var failure: SessionError?
         withUnsafeMutableBytes(of: &times) { bytes in

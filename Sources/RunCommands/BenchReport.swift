@@ -8,7 +8,7 @@ extension Bench {
         out.ratio(UInt64(count) * 1_000_000_000, max(1, nanoseconds), places: 1)
     }
 
-    private func total(_ profile: InlineArray<8, UInt64>) -> UInt64 {
+    private func total(_ profile: OperationTimes) -> UInt64 {
         var sum: UInt64 = 0
         for k in 0..<Operation.count { sum += profile[k] }
         return max(1, sum)
@@ -137,7 +137,7 @@ extension Bench {
         out.text("}\n")
     }
 
-    private func writeJSON(_ out: inout Writer, _ samples: Samples, _ count: Int, _ profile: InlineArray<8, UInt64>) {
+    private func writeJSON(_ out: inout Writer, _ samples: Samples, _ count: Int, _ profile: OperationTimes) {
         out.text("{\"count\": ")
         out.number(count)
         out.text(", \"per_second\": {\"median\": ")

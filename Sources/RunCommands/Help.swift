@@ -60,6 +60,7 @@ func printHelp() -> Int32 {
           stlm-run stories.stlm -p "Once upon a time" -n 200 --temp 0.8 --seed 1
           echo "Lily and Tom" | stlm-run stories.stlm --stats
           stlm-run score stories.stlm --file stories.txt --json
+          stlm-run bench stories.stlm --threads 1
 
         """)
     out.flush()

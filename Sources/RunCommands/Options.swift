@@ -1,3 +1,4 @@
+import CPlatform
 import Console
 import Kernels
 import ModelFile
@@ -92,7 +93,7 @@ struct Options {
         }
         if equals(flag, "--bytes") { return count(flag, &words, generate, 0, UInt64(Int32.max), &byteCount) }
         if equals(flag, "--context") { return count(flag, &words, all, 1, UInt64(Limit.context), &contextTokenCount) }
-        if equals(flag, "--threads") || equals(flag, "-t") { return count(flag, &words, all, 1, 64, &threadCount) }
+        if equals(flag, "--threads") || equals(flag, "-t") { return count(flag, &words, all, 1, UInt64(STLM_POOL_THREADS_MAX), &threadCount) }
         if equals(flag, "--batch") { return count(flag, &words, generate | Verb.bench.rawValue, 1, UInt64(Limit.context), &batchTokenCount) }
         if equals(flag, "--temp") { return q16(flag, &words, 0, Limit.setting, &temperature) }
         if equals(flag, "--top-p") { return q16(flag, &words, 1, 65_536, &topP) }

@@ -3,7 +3,7 @@ import Console
 
 /// The threads to use: those asked for, else one for each fast core.
 func threadCount(_ options: Options) -> Int {
-    guard let asked = options.threadCount else { return min(64, Int(stlm_fast_core_count())) }
+    guard let asked = options.threadCount else { return min(Int(STLM_POOL_THREADS_MAX), Int(stlm_fast_core_count())) }
     let cores = Int(stlm_cpu_count())
     if asked > cores {
         complain("warning: --threads %a is more than the %b CPUs there are; the threads will wait for each other", asked, cores)

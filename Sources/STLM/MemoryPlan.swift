@@ -103,7 +103,7 @@ public struct MemoryPlan: Sendable {
         contextTokenCount = context
         batchTokenCount = batch
         logitRowCount = max(1, min(options.logitRowCount, batch))
-        threadCount = max(1, min(options.threadCount, 64))
+        threadCount = max(1, min(options.threadCount, Int(STLM_POOL_THREADS_MAX)))
 
         let slotCount = model.blockSize
         let core = Widths(model, model.coreSteps, width: model.hiddenSize)

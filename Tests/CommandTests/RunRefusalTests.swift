@@ -33,7 +33,7 @@ import Testing
         (["MODEL", "--top-k", "-3"], "--top-k takes"), (["MODEL", "--repeat-penalty", "0"], "--repeat-penalty takes"),
         (["MODEL", "--repeat-window", "65537"], "--repeat-window takes"), (["MODEL", "--seed", "18446744073709551616"], "--seed takes"),
         (["MODEL", "--seed", "-1"], "--seed takes"), (["MODEL", "--threads", "0"], "--threads takes"),
-        (["MODEL", "--threads", "65"], "--threads takes"), (["MODEL", "--context", "0"], "--context takes"),
+        (["MODEL", "--threads", "33"], "--threads takes"), (["MODEL", "--context", "0"], "--context takes"),
         (["MODEL", "--stop", ""], "--stop takes 1 to"), (["MODEL", "-p", "x", "--ids", "1"], "not both"),
     ]) func wrongUseIsOneSentenceAndTwo(_ words: [String], _ part: String) throws {
         expectRefusal(try Program.run.call(words.map { $0 == "MODEL" ? CommandFixture.merges : $0 }), status: 2, containing: part)

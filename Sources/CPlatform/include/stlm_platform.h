@@ -45,7 +45,7 @@ STLM_NOALLOC _Noreturn void stlm_exit(int32_t status);
 
 /* A fixed pool of threads in memory of the caller, at a multiple of 64. */
 #define STLM_POOL_BYTES 5120
-#define STLM_POOL_THREADS_MAX 64
+#define STLM_POOL_THREADS_MAX 32
 typedef void (*stlm_pool_work)(void *context, size_t part);
 STLM_NOALLOC int32_t stlm_pool_start(void *pool, uint32_t thread_count);
 /* Runs work(context, 0 ... part_count-1), in any order, on all threads or some; returns when all are done. */
