@@ -1,7 +1,7 @@
 import Foundation
 import PackedSupport
 
-/// A board that the tests run: its Embedded build, directly or under emulation.
+/// A board that the tests run: its Embedded builds, directly or under emulation.
 struct Board: CustomStringConvertible, Sendable {
     let name: String
     let emulator: String?
@@ -13,7 +13,7 @@ struct Board: CustomStringConvertible, Sendable {
     var description: String { name }
     var folder: String { Package.path(".build/boards/\(name)") }
 
-    /// What came of building stlm-run for the board.
+    /// What came of building for the board.
     enum State: Sendable, Equatable {
         case ready
         /// This machine lacks what it takes.
@@ -46,15 +46,21 @@ struct Board: CustomStringConvertible, Sendable {
         func date(_ path: String) -> Date? {
             (try? FileManager.default.attributesOfItem(atPath: path))?[.modificationDate] as? Date
         }
-        guard let built = date(folder + "/stlm-run") else { return false }
-        let sources = FileManager.default.enumerator(atPath: Package.path("Sources"))?.compactMap { $0 as? String } ?? []
-        return sources.allSatisfy { (date(Package.path("Sources/\($0)")) ?? .distantPast) < built }
+        // What is linked last.
+        guard let built = date(folder + "/kernel-check") else { return false }
+        return ["Sources", "Tests/KernelCheck"].map(Package.path).allSatisfy { root in
+            let files = FileManager.default.enumerator(atPath: root)?.compactMap { $0 as? String } ?? []
+            return files.allSatisfy { (date("\(root)/\($0)") ?? .distantPast) < built }
+        }
     }
 
     /// - Parameters:
+    ///   - program: what of the board's folder is to run
     ///   - cpu: what the emulator is to be
-    func run(_ words: [String], cpu: String? = nil, environment: [String: String] = [:]) throws -> Program.Outcome {
-        let program = folder + "/stlm-run"
+    func run(
+        _ words: [String], program: String = "stlm-run", cpu: String? = nil, environment: [String: String] = [:]
+    ) throws -> Program.Outcome {
+        let program = "\(folder)/\(program)"
         guard let emulator else { return try Program.call(program, words, environment: environment) }
         let model = cpu.map { ["-cpu", $0] } ?? []
         return try Program.call(Package.find(emulator)!, model + [program] + words, environment: environment)
