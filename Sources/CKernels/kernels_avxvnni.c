@@ -7,16 +7,8 @@
 #pragma clang attribute push(__attribute__((target(AVXVNNI_TARGET))), apply_to = function)
 #define VNNI 1
 #include "dots_avx2.h"
-#include "linear.h"
-#include "attention.h"
+#define KERNELS stlm_kernels_avxvnni
+#define SHARED stlm_elementwise_avx2
+#include "set.h"
 #pragma clang attribute pop
-
-const struct kernel_table stlm_kernels_avxvnni = {
-    .linear_int8 = linear_int8,
-    .linear_int8_int16 = linear_int8_int16,
-    .linear_int16 = linear_int16,
-    .attend = attend,
-    .elementwise = &stlm_elementwise_avx2,
-    .splits_activations = SPLITS_ACTIVATIONS,
-};
 #endif

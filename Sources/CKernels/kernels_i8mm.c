@@ -4,16 +4,8 @@
 #define DOTPROD 1
 #define I8MM 1
 #include "dots_neon.h"
-#include "linear.h"
-#include "attention.h"
+#define KERNELS stlm_kernels_i8mm
+#define SHARED stlm_elementwise_neon
+#include "set.h"
 #pragma clang attribute pop
-
-const struct kernel_table stlm_kernels_i8mm = {
-    .linear_int8 = linear_int8,
-    .linear_int8_int16 = linear_int8_int16,
-    .linear_int16 = linear_int16,
-    .attend = attend,
-    .elementwise = &stlm_elementwise_neon,
-    .splits_activations = SPLITS_ACTIVATIONS,
-};
 #endif

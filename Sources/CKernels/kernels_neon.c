@@ -6,18 +6,10 @@
 #define DOTPROD 0
 #define I8MM 0
 #include "dots_neon.h"
-#include "linear.h"
-#include "attention.h"
+#define KERNELS stlm_kernels_neon
+#define SHARED stlm_elementwise_neon
+#include "set.h"
 #if defined(__aarch64__)
 #pragma clang attribute pop
 #endif
-
-const struct kernel_table stlm_kernels_neon = {
-    .linear_int8 = linear_int8,
-    .linear_int8_int16 = linear_int8_int16,
-    .linear_int16 = linear_int16,
-    .attend = attend,
-    .elementwise = &stlm_elementwise_neon,
-    .splits_activations = SPLITS_ACTIVATIONS,
-};
 #endif

@@ -114,12 +114,11 @@ extension Check {
     private mutating func tableEnd(_ activation: Int, _ got: inout Guarded) {
         var memory = Guarded(1_025 * 4)
         let table = memory.take(1_025, of: UInt32.self), shift: Int32 = activation == 0 ? 13 : 14
-        let number = UInt32(kernels.rawValue)
         for i in 0..<1_025 { table[i] = activation == 0 ? withNormalTable { $0[i] } : withSigmoidTable { $0[i] } }
         begin(activation == 0 ? "activate gelu" : "activate silu", [Size("elements", 160)])
         let y = got.take(160, of: Int32.self)
         for i in 0..<160 { y[i] = (i < 80 ? 1 : -1) * (Int32(1) << (shift + 10)) + Int32(i % 80 - 40) }
-        _ = stlm_activate(number, y, 160, 20, table, shift)
+        _ = stlm_activate(UInt32(kernels.rawValue), y, 160, 20, table, shift)
         var areSame = got.isIntact
         for i in 0..<160 {
             let x = (i < 80 ? 1 : -1) * (Int32(1) << (shift + 10)) + Int32(i % 80 - 40)

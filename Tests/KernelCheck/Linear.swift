@@ -40,20 +40,27 @@ extension Check {
                     linear(kinds[k], rows, columns, vectors: numbers.int(1...LinearMemory.mostVectors), &memory)
                 }
             }
-            for w in 0..<8 { linear(kinds[k], numbers.int(1...LinearMemory.mostRows), wide[w], vectors: numbers.int(1...5), &memory) }
+            for w in 0..<8 {
+                linear(kinds[k], numbers.int(1...LinearMemory.mostRows), wide[w], vectors: numbers.int(1...5), &memory)
+                linear(kinds[k], numbers.int(1...18), wide[w], vectors: numbers.int(1...5), isGreatest: true, &memory)
+            }
         }
     }
 
-    private mutating func linear(_ kind: LinearKind, _ rows: Int, _ columns: Int, vectors: Int, _ memory: inout LinearMemory) {
+    /// - Parameters:
+    ///   - isGreatest: of all sums the greatest
+    private mutating func linear(
+        _ kind: LinearKind, _ rows: Int, _ columns: Int, vectors: Int, isGreatest: Bool = false, _ memory: inout LinearMemory
+    ) {
         let isPlain = numbers.once(in: 2)
-        let layer = layer(kind, rows, columns, &memory)
-        let codes = activations(layer, columns, vectors, gap: isPlain ? 0 : numbers.int(1...16) * 2, &memory)
+        let layer = layer(kind, rows, columns, isGreatest, &memory)
+        let codes = activations(layer, columns, vectors, gap: isPlain ? 0 : numbers.int(1...16) * 2, isGreatest, &memory)
         let scales = memory.scales.take(vectors, of: VectorScale.self)
         for v in 0..<vectors { scales[v] = VectorScale(mantissa: Int32(numbers.int(32_770...66_053)), exponent: Int32(numbers.int(-41...92))) }
 
         // The shift of the first vector's results, but for P. Its far ends leave room for those of the other vectors and of the bias.
         let near = numbers.int(8...40), far = numbers.pick([-1 << 30 + 1_000, -65_536, 65_536, 1 << 30 - 1_000])
-        let chosen = numbers.pick([near, near, numbers.int(-100...110), far])
+        let chosen = isGreatest ? near : numbers.pick([near, near, numbers.int(-100...110), far])
         let center = layer.matrix.exponent + Int(scales[0].exponent)
         let output = numbers.once(in: 3) ? LinearOutput.floating : .fixed(fractionBits: center - chosen)
 
@@ -85,9 +92,11 @@ extension Check {
     }
 
     /// Codes at random or at their ends, row scales of every shift, and a bias half of the time.
-    private mutating func layer(_ kind: LinearKind, _ rows: Int, _ columns: Int, _ memory: inout LinearMemory) -> Linear {
+    private mutating func layer(
+        _ kind: LinearKind, _ rows: Int, _ columns: Int, _ isGreatest: Bool, _ memory: inout LinearMemory
+    ) -> Linear {
         let lines = kind.codeBits == 8 ? (columns + 3) / 4 : (columns + 1) / 2, blocks = (rows + 15) / 16
-        let codes = memory.codes.take(blocks * lines * 8, of: UInt64.self), pattern = numbers.int(0...3)
+        let codes = memory.codes.take(blocks * lines * 8, of: UInt64.self), pattern = isGreatest ? numbers.int(1...2) : numbers.int(0...3)
         // One in every code of a word, and the greatest code in each.
         let ones: UInt64 = kind.codeBits == 8 ? 0x0101_0101_0101_0101 : 0x0001_0001_0001_0001
         let most: UInt64 = ones &* (kind.codeBits == 8 ? 0x7F : 0x7FFF)
@@ -119,10 +128,10 @@ extension Check {
 
     /// Vectors `gap` bytes apart, and the same in planes where codes of 16 bits meet weights of 8.
     private mutating func activations(
-        _ layer: Linear, _ columns: Int, _ vectors: Int, gap: Int, _ memory: inout LinearMemory
+        _ layer: Linear, _ columns: Int, _ vectors: Int, gap: Int, _ isGreatest: Bool, _ memory: inout LinearMemory
     ) -> (plain: UnsafeMutableRawPointer, planes: UnsafeMutableRawPointer, stride: Int) {
         let padded = layer.paddedColumns, bytes = padded * layer.activationBits / 8, stride = bytes + gap, limit = 1 << (layer.activationBits - 1) - 1
-        let count = vectors * stride - gap, atEnds = numbers.once(in: 2), sign = numbers.int(0...2)
+        let count = vectors * stride - gap, atEnds = isGreatest || numbers.once(in: 2), sign = isGreatest ? 1 : numbers.int(0...2)
         let plain = memory.activations.take(count, of: UInt8.self), planes = memory.planes.take(count, of: UInt8.self)
         for i in 0..<count { (plain[i], planes[i]) = (0x7B, 0x7B) }
         for v in 0..<vectors {
