@@ -7,6 +7,14 @@ extension Check {
         for count in 1...71 {
             for _ in 0..<4 { softmax(count == 71 ? 1_000 : count, &logits, &wanted, &got) }
         }
+        // Where the whole part of a distance steps, up to where nothing is left.
+        for whole in 1...33 {
+            let x = logits.take(3, of: Int32.self)
+            for k in 0..<3 { x[k] = .max - Int32(whole << 24 - 1 + k) }
+            begin("Softmax.total", [Size("elements", 3), Size("whole distance", whole)])
+            let reference = Softmax(logits: x, count: 3, greatest: .max, factor: 1, shift: 0, .baseline)
+            expect(reference.total() == Softmax(logits: x, count: 3, greatest: .max, factor: 1, shift: 0, kernels).total())
+        }
     }
 
     private mutating func softmax(_ count: Int, _ logits: inout Guarded, _ wanted: inout Guarded, _ got: inout Guarded) {
