@@ -15,7 +15,8 @@
 
    Threads spin between jobs for a while and then sleep; nobody is woken who does not sleep, so that steady work makes no system call. A
    thread whose core another process takes would hold up the caller for a time slice again and again, or spin on the caller's own core:
-   one that takes far longer than the caller, or does not begin at all for a while, is left out for a time, twice as long each time. */
+   one that takes far longer than the caller, or does not begin at all for a while, and that again and again, is left out for a time, twice
+   as long each time. */
 
 /* A thread's mark: the number of the last job of which it, or the caller for it, took the share, and whether that is done; and what the
    caller knows of it. */
@@ -51,7 +52,7 @@ _Static_assert(sizeof(struct pool) <= STLM_POOL_BYTES, "the pool fits its memory
 #define ABSENT_NANOSECONDS 500000u
 /* How long it is left out then, first and at most. */
 #define LEAST_AWAY_NANOSECONDS 8000000u
-#define MOST_AWAY_NANOSECONDS 1000000000u
+#define MOST_AWAY_NANOSECONDS 256000000u
 
 /* Of the kernel's futex interface; its header is not on every cross machine. */
 #define FUTEX_WAIT_PRIVATE 128
@@ -161,11 +162,16 @@ int32_t stlm_pool_start(void *memory, uint32_t thread_count) {
     return error;
 }
 
-/* Leaves a thread out for a time; shortly again where it has been of use for as long as it was away before. */
-static void leave_out(struct share *share, uint64_t now) {
-    if (now - share->back_since > share->away_nanoseconds) share->away_nanoseconds = LEAST_AWAY_NANOSECONDS;
-    share->away_until = share->back_since = now + share->away_nanoseconds;
+/* Leaves a thread out for a time, if it has not been of use for far longer than what it cost now: an occasional loss is cheaper. */
+static void leave_out(struct share *share, uint64_t now, uint64_t lost) {
+    const uint64_t good = now - share->back_since;
     share->absent_since = 0;
+    share->back_since = now;
+    if (good > 16 * lost) {
+        share->away_nanoseconds = LEAST_AWAY_NANOSECONDS;
+        return;
+    }
+    share->back_since = share->away_until = now + share->away_nanoseconds;
     if (share->away_nanoseconds < MOST_AWAY_NANOSECONDS) share->away_nanoseconds *= 2;
 }
 
@@ -178,7 +184,7 @@ static void wait_for_share(struct pool *pool, struct share *share, uint32_t numb
     atomic_store(&pool->caller_sleeps, 0);
     /* Twice the caller's own share is no matter of fortune. */
     const uint64_t end = stlm_clock_nanoseconds(), own = start - SPIN_NANOSECONDS - began;
-    if (end - began > 2 * own) leave_out(share, end);
+    if (end - began > 2 * own) leave_out(share, end, end - began);
 }
 
 /* A bit for each thread that a job goes to. */
@@ -216,7 +222,7 @@ void stlm_pool_run(void *memory, stlm_pool_work work, void *context, size_t part
         if (mark >> 1 != number && atomic_compare_exchange_strong(&share->mark, &mark, DONE(number))) {
             do_share(pool, k, threads);
             if (share->absent_since == 0) share->absent_since = began;
-            else if (began - share->absent_since > ABSENT_NANOSECONDS) leave_out(share, began);
+            else if (began - share->absent_since > ABSENT_NANOSECONDS) leave_out(share, began, ABSENT_NANOSECONDS);
             continue;
         }
         share->absent_since = 0;
