@@ -79,18 +79,16 @@ private struct ReadJob {
 }
 
 extension Session {
-    /// The sum of a buffer's words, read by all threads as fast as they can.
-    public func readAll(_ bytes: UnsafeRawBufferPointer) -> UInt64 {
+    /// Reads a buffer with all threads as fast as they can; the sums go to the arena, so that nothing is read in vain.
+    public func readAll(_ bytes: UnsafeRawBufferPointer) {
         let sums = pointer(plan.attentionSums, as: UInt64.self)
-        // A slot for each thread is there, unless the model has no attention.
-        let parts = min(plan.threadCount, max(1, plan.attentionSums.byteCount / 8))
-        if parts == 1 { return Kernels.readAll(bytes) }
+        // A slot for each thread is there, but for models without attention.
+        let parts = min(plan.threadCount, plan.attentionSums.byteCount / 8)
+        if parts == 0 { return pointer(plan.logits, as: UInt64.self)[0] = Kernels.readAll(bytes) }
         var job = ReadJob(bytes: bytes, partCount: parts, kernels: .detected, sums: sums)
+        if parts == 1 { return job.run(0) }
         withUnsafeMutablePointer(to: &job) { job in
             run(parts, job) { $0!.assumingMemoryBound(to: ReadJob.self).pointee.run($1) }
         }
-        var sum: UInt64 = 0
-        for part in 0..<parts { sum &+= sums[part] }
-        return sum
     }
 }
