@@ -4,7 +4,7 @@
 public enum Layout {
     public static let magic: UInt64 = 0x1A0A_0D4D_4C54_5389  // 89 53 54 4C 4D 0D 0A 1A, read little-endian
     public static let formatVersion: UInt16 = 1
-    public static let draft: UInt16 = 2
+    public static let draft: UInt16 = 3
     public static let headerByteCount = 64
     public static let headerChecksumOffset = 28
     public static let regionRecordByteCount = 32
@@ -86,34 +86,6 @@ public enum RegionKind: UInt32, Sendable {
         case .characters: "characters"
         case .adjacency: "adjacency"
         case .weights: "weights"
-        }
-    }
-}
-
-/// How a tensor's bytes stand for its numbers: stlm-1, section 6.
-@frozen
-public enum Encoding: UInt32, Sendable {
-    case int8Rows = 1, int16Rows, int32Vector, rotation, piecewiseLinear
-
-    public var name: StaticString {
-        switch self {
-        case .int8Rows: "int8 rows"
-        case .int16Rows: "int16 rows"
-        case .int32Vector: "int32 vector"
-        case .rotation: "rotation"
-        case .piecewiseLinear: "piecewise linear"
-        }
-    }
-
-    /// Exact size of a tensor's region, for counts within the limits.
-    public func byteCount(rows: Int, columns: Int) -> Int {
-        let paddedRows = Layout.align(rows, Layout.rowBlock)
-        return switch self {
-        case .int8Rows: paddedRows * Layout.align(columns, 4) + 2 * paddedRows
-        case .int16Rows: 2 * paddedRows * Layout.align(columns, 2) + 2 * paddedRows
-        case .int32Vector: 4 * columns
-        case .rotation: 4 * rows * columns
-        case .piecewiseLinear: 4 * (3 * columns + 1)
         }
     }
 }

@@ -57,9 +57,10 @@ extension ModelFile {
             let most = encoding == .int32Vector ? Limit.rows : encoding == .piecewiseLinear ? Limit.breakpoints : Limit.width
             if columns < 1 || columns > most { throw lie(.countOutOfRange, Int64(columns), Int64(most)) }
             let exponents: ClosedRange<Int32> = switch encoding {
-            case .int8Rows, .int16Rows: Limit.matrixExponent
+            case .corrected: 0...0
+            case _ where encoding.isMatrix: Limit.matrixExponent
             case .int32Vector, .piecewiseLinear: Limit.fractionBits
-            case .rotation: 14...14
+            default: 14...14
             }
             if !exponents.contains(record.exponent) { throw lie(.exponentOutOfRange, Int64(record.exponent)) }
             let need = encoding.byteCount(rows: rows, columns: columns)
