@@ -39,7 +39,7 @@ extension FloatModel {
     }
 
     /// The symbols of a block up to and with the one that closes it.
-    private func liveSlotCount(_ block: [Int]) -> Int {
+    func liveSlotCount(_ block: [Int]) -> Int {
         (block.firstIndex { $0 >= Self.padSymbol } ?? blockSize - 1) + 1
     }
 
