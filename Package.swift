@@ -24,7 +24,8 @@ let package = Package(
         // On the developer's machine: Foundation allowed.
         .target(name: "Checkpoints", dependencies: ["ModelFile"]),
         .target(name: "FloatModel", dependencies: ["Checkpoints"]),
-        .target(name: "Packing", dependencies: ["Checkpoints", "FloatModel", "STLM"]),
+        .target(name: "Quantization", dependencies: ["ModelFile"]),
+        .target(name: "Packing", dependencies: ["Checkpoints", "FloatModel", "Quantization", "Kernels", "STLM"]),
         .target(name: "PackCommand", dependencies: ["Packing", "CPlatform"]),
         .executableTarget(name: "stlm-pack", dependencies: ["PackCommand"]),
 
@@ -39,6 +40,7 @@ let package = Package(
         .testTarget(name: "STLMTests", dependencies: ["STLM", "PackedSupport"]),
         .testTarget(name: "CheckpointsTests", dependencies: ["Checkpoints", "TestSupport"]),
         .testTarget(name: "FloatModelTests", dependencies: ["FloatModel", "TestSupport"]),
+        .testTarget(name: "QuantizationTests", dependencies: ["Quantization", "TestSupport"]),
         .testTarget(name: "PackingTests", dependencies: ["Packing", "PackedSupport"]),
         .testTarget(name: "CommandTests", dependencies: ["PackedSupport", "stlm-run", "stlm-pack"]),
         .testTarget(name: "ReferenceTests", dependencies: ["PackedSupport", "stlm-run"]),

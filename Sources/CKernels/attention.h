@@ -1,8 +1,12 @@
 /* Attention of one query head: section 6.2, step 4. A set's file includes this after its dots_*.h, which gives
      POSITION_GROUPS       groups of 16 positions whose scores are summed at once
-     struct pair_sums, part_sums and what they say there. */
+     struct pair_sums, part_sums and what they say there. attention_narrow.h has the sums over keys and values of 8 and 4 bits. */
 #include "kernels.h"
 #include "vectors.h"
+
+/* A scale has its mantissa in the low 17 bits, its exponent above them. */
+INLINE i32x16 load_mantissas(const int32_t *scales) { return load(scales) & 0x1FFFF; }
+INLINE i32x16 load_exponents(const int32_t *scales) { return load(scales) >> 17; }
 
 /* Pairs of positions that are mixed at once: with 10 bits of a weight each is at most 2 * 1,023 * 32,767, and 32 fit in 32 bits. */
 #define POSITION_PAIRS 32
@@ -13,6 +17,17 @@ INLINE i32x16 within_62(i32x16 shifts) { return (i32x16)__builtin_elementwise_mi
 INLINE struct wide splat_low(int32_t x) { return (struct wide){splat_wide(x), splat_wide(x)}; }
 
 INLINE int ceil_log2(size_t n) { return n <= 1 ? 0 : 64 - __builtin_clzll((unsigned long long)(n - 1)); }
+
+/* Scores from sums that have been shifted by D. */
+INLINE void finish_scores(const struct stlm_attention_call *c, size_t t, i32x16 narrow) {
+    /* rshr(M * km, 17) */
+    const i32x16 mantissas = (i32x16)((u32x16)load(c->key_scales + t) << 15);
+    int64_t half = INT64_C(1) << 31;
+    __asm__("" : "+r"(half)); /* Else ARM compilers make the constant with an instruction for floating point. */
+    const struct wide m = high_halves(add_each(multiply_unsigned(splat_low(c->multiplier), widen(mantissas)), half));
+    const i32x16 shifts_less_1 = within_62(load_exponents(c->key_scales + t) + (c->base_shift - 1));
+    store(c->weights + t, saturate(round_shifts_less_1(multiply_low(widen(narrow), m), shifts_less_1)));
+}
 
 /* Scores of `groups` (a constant) groups of 16 positions from position t on. */
 INLINE void score(const struct stlm_attention_call *c, size_t t, const int groups, int down_shift) {
@@ -46,12 +61,7 @@ INLINE void score(const struct stlm_attention_call *c, size_t t, const int group
     UNROLLED for (int g = 0; g < groups; g++) {
         const i32x16 narrow =
             is_narrow ? rounded_pairs(sums[g], down_shift) : narrow_low(round_shift_low(total[g], down_shift));
-        const size_t at = t + 16 * (size_t)g;
-        /* rshr(M * km, 17), km below 2^17 */
-        const i32x16 mantissas = (i32x16)((u32x16)load(c->key_mantissas + at) << 15);
-        const struct wide m = high_halves(add_each(multiply_unsigned(splat_low(c->multiplier), widen(mantissas)), INT64_C(1) << 31));
-        const i32x16 shifts_less_1 = within_62(load(c->key_exponents + at) + (c->base_shift - 1));
-        store(c->weights + at, saturate(round_shifts_less_1(multiply_low(widen(narrow), m), shifts_less_1)));
+        finish_scores(c, t + 16 * (size_t)g, narrow);
     }
 }
 
@@ -89,22 +99,32 @@ INLINE void mix(const struct stlm_attention_call *c, size_t t, size_t pairs) {
     }
 }
 
+#include "attention_narrow.h"
+
 INLINE int bit_count(uint64_t x) { return x ? 64 - __builtin_clzll(x) : 0; }
 
 static int32_t attend(const struct stlm_attention_call *call) {
     const struct stlm_attention_call c = *call;
     const size_t count = c.position_count, padded = (count + 15) / 16 * 16;
+    const int is_wide = c.type == STLM_KEY_VALUE_INT16, is_int4 = c.type == STLM_KEY_VALUE_INT4;
     i32x16 lowest = splat(INT32_MAX);
     size_t t = 0;
-    for (; t + 16 <= count; t += 16) lowest = __builtin_elementwise_min(lowest, load(c.key_exponents + t));
+    for (; t + 16 <= count; t += 16) lowest = __builtin_elementwise_min(lowest, load(c.key_scales + t));
     int32_t least = __builtin_reduce_min(lowest);
-    for (; t < count; t++) least = c.key_exponents[t] < least ? c.key_exponents[t] : least;
-    if ((int64_t)least + c.base_shift < 1) return 0;
+    for (; t < count; t++) least = c.key_scales[t] < least ? c.key_scales[t] : least;
+    if ((int64_t)(least >> 17) + c.base_shift < 1) return 0;
 
     const int down_shift = ceil_log2(c.head_size);
     t = 0;
-    for (; POSITION_GROUPS > 1 && t + 16 * POSITION_GROUPS <= padded; t += 16 * POSITION_GROUPS) score(&c, t, POSITION_GROUPS, down_shift);
-    for (; t < padded; t += 16) score(&c, t, 1, down_shift);
+    if (is_wide) {
+        for (; POSITION_GROUPS > 1 && t + 16 * POSITION_GROUPS <= padded; t += 16 * POSITION_GROUPS) score(&c, t, POSITION_GROUPS, down_shift);
+        for (; t < padded; t += 16) score(&c, t, 1, down_shift);
+    } else {
+        const int32_t first = place_query(&c);
+        for (; POSITION_GROUPS > 1 && t + 16 * POSITION_GROUPS <= padded; t += 16 * POSITION_GROUPS)
+            score_narrow(&c, t, POSITION_GROUPS, down_shift, first, is_int4);
+        for (; t < padded; t += 16) score_narrow(&c, t, 1, down_shift, first, is_int4);
+    }
 
     i32x16 highest = splat(INT32_MIN);
     for (t = 0; t + 16 <= count; t += 16) highest = __builtin_elementwise_max(highest, load(c.weights + t));
@@ -112,22 +132,31 @@ static int32_t attend(const struct stlm_attention_call *call) {
     for (; t < count; t++) most = c.weights[t] > most ? c.weights[t] : most;
 
     u64x8 sum = {0};
+    struct wide weight_sum = {{0}, {0}};
     for (t = 0; t < padded; t += 16) {
         const u32x16 distance = (u32x16)splat(most) - (u32x16)load(c.weights + t);
         const u32x16 x = (distance << 8) | (u32x16)(distance >= (1u << 24));
         const i32x16 p = keep_first((i32x16)exp2_negative(x), count - t);
         const struct wide w = widen(p);
         sum += (u64x8)w.a + (u64x8)w.b;
-        const i32x16 shifts_less_1 = within_62(load(c.value_exponents + t) + (16 - c.least_value_exponent));
-        const struct wide scaled = round_shifts_less_1(multiply_low(w, widen(load(c.value_mantissas + t))), shifts_less_1);
-        store(c.weights + t, keep_first(narrow_low(scaled), count - t));
+        const i32x16 shifts_less_1 = within_62(load_exponents(c.value_scales + t) + (16 - c.least_value_exponent));
+        const struct wide scaled = round_shifts_less_1(multiply_low(w, widen(load_mantissas(c.value_scales + t))), shifts_less_1);
+        const i32x16 weights = keep_first(narrow_low(scaled), count - t);
+        if (is_int4) weight_sum = add(weight_sum, widen(weights));
+        store(c.weights + t, is_wide ? weights : parts_of_weights(weights));
     }
     const uint64_t total = __builtin_reduce_add(sum);
 
     for (size_t i = 0; i < c.head_size; i += 16) __builtin_memset(c.sums + i, 0, 128);
-    for (t = 0; t < count; t += 2 * POSITION_PAIRS) {
-        const size_t left = (count - t + 1) / 2;
-        mix(&c, t, left < POSITION_PAIRS ? left : POSITION_PAIRS);
+    if (is_wide) {
+        for (t = 0; t < count; t += 2 * POSITION_PAIRS) {
+            const size_t left = (count - t + 1) / 2;
+            mix(&c, t, left < POSITION_PAIRS ? left : POSITION_PAIRS);
+        }
+    } else {
+        if (is_int4) mix_narrow(&c, 1);
+        else mix_narrow(&c, 0);
+        if (is_int4) center_nibbles(&c, sum_of(weight_sum));
     }
 
     const int length = bit_count(total), shift = length - 16;

@@ -30,6 +30,11 @@ void stlm_linear_int16(uint32_t set, const struct stlm_linear_call *call, size_t
     table(set)->linear_int16(call, first, end);
 }
 
+void stlm_linear_packed(
+    uint32_t set, const struct stlm_linear_call *call, uint32_t codes, uint32_t activation_bits, size_t first, size_t end) {
+    table(set)->linear_packed(call, codes, activation_bits, first, end);
+}
+
 int32_t stlm_splits_activations(uint32_t set) { return table(set)->splits_activations; }
 
 void stlm_quantize(
@@ -38,9 +43,17 @@ void stlm_quantize(
 }
 
 void stlm_quantize_heads(
-    uint32_t set, const int32_t *heads, size_t head_count, size_t head_size, int32_t fraction_bits, int16_t *codes, size_t code_stride,
-    int32_t *scales) {
-    table(set)->elementwise->quantize_heads(heads, head_count, head_size, fraction_bits, codes, code_stride, scales);
+    uint32_t set, const int32_t *heads, size_t head_count, size_t head_size, int32_t fraction_bits, uint32_t form, void *codes,
+    size_t code_stride, int32_t *scales) {
+    table(set)->elementwise->quantize_heads(heads, head_count, head_size, fraction_bits, form, codes, code_stride, scales);
+}
+
+int32_t stlm_quantize_nibbles(uint32_t set, const int16_t *x, size_t count, uint8_t *nibbles) {
+    return table(set)->elementwise->quantize_nibbles(x, count, nibbles);
+}
+
+int32_t stlm_quantize_bytes(uint32_t set, const int16_t *x, size_t count, int8_t *codes) {
+    return table(set)->elementwise->quantize_bytes(x, count, codes);
 }
 
 uint32_t stlm_maximum_magnitude(uint32_t set, const int32_t *x, size_t count) {

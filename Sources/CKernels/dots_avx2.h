@@ -167,3 +167,55 @@ INLINE struct wide rows_of_wide(struct wide_sums s) {
 #endif
 
 #include "pairs.h"
+
+/* Groups of elements whose sums over values of 8 bits are made at once, and parts of a weight. */
+#define VALUE_GROUPS 1
+#define WEIGHT_PARTS 2
+
+/* MARK: Groups */
+
+#define BIAS 64
+#define SCALES_IN_PAIRS !VNNI
+#define GROUP_TILE 4
+#define GROUP_BLOCKS 1
+
+INLINE u8x64 lookup(u8x16 table, u8x64 indices) {
+    const struct halves i = split((i32x16)indices);
+    const __m256i t = _mm256_broadcastsi128_si256((__m128i)table);
+    return (u8x64)joined(_mm256_shuffle_epi8(t, i.a), _mm256_shuffle_epi8(t, i.b));
+}
+
+#if VNNI
+
+/* Sums of a group, and their products with its scales. */
+INLINE i32x16 dot_levels(i32x16 sum, u8x64 levels, const char *x, i32x16 scales, const int has_unsigned_levels) {
+    const struct halves s = split(sum), w = split((i32x16)levels);
+    const __m256i four = _mm256_set1_epi32(four_bytes(x));
+    (void)scales;
+    return has_unsigned_levels ? joined(DPBUSD(s.a, w.a, four), DPBUSD(s.b, w.b, four))
+                               : joined(DPBUSD(s.a, four, w.a), DPBUSD(s.b, four, w.b));
+}
+INLINE i32x16 add_scaled(i32x16 total, i32x16 sum, i32x16 scales) { return total + sum * scales; }
+
+#else
+
+/* Unsigned levels are at most 128, signed ones 64 in magnitude: two products are at most 2 * 128 * 127 or 2 * 64 * 255, and fit in 16 bits.
+   They meet their scales at once. */
+INLINE i32x16 dot_levels(i32x16 sum, u8x64 levels, const char *x, i32x16 scales, const int has_unsigned_levels) {
+    const struct halves s = split(sum), w = split((i32x16)levels), m = split(scales);
+    const __m256i four = _mm256_set1_epi32(four_bytes(x));
+    const __m256i a = has_unsigned_levels ? _mm256_maddubs_epi16(w.a, four) : _mm256_maddubs_epi16(four, w.a);
+    const __m256i b = has_unsigned_levels ? _mm256_maddubs_epi16(w.b, four) : _mm256_maddubs_epi16(four, w.b);
+    return joined(_mm256_add_epi32(s.a, _mm256_madd_epi16(a, m.a)), _mm256_add_epi32(s.b, _mm256_madd_epi16(b, m.b)));
+}
+INLINE i32x16 add_scaled(i32x16 total, i32x16 sum, i32x16 scales) { return (void)scales, total + sum; }
+
+#endif
+
+/* The sums of 16 activations and of the next 16, in 16 bits each. */
+INLINE int32_t sum_of_groups(const void *x) {
+    const __m256i sums = _mm256_sad_epu8(_mm256_xor_si256(_mm256_loadu_si256(x), _mm256_set1_epi8(-128)), _mm256_setzero_si256());
+    const int64_t low = _mm256_extract_epi64(sums, 0) + _mm256_extract_epi64(sums, 1) - 2048;
+    const int64_t high = _mm256_extract_epi64(sums, 2) + _mm256_extract_epi64(sums, 3) - 2048;
+    return (int32_t)((uint32_t)high << 16 | (uint16_t)low);
+}

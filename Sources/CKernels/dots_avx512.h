@@ -69,3 +69,33 @@ INLINE i32x16 with_row_sums(i32x16 sum, struct row_sums sums) { return (void)sum
 INLINE i32x16 dot2(i32x16 sum, i16x32 a, i16x32 b) { return (i32x16)_mm512_dpwssd_epi32((__m512i)sum, (__m512i)a, (__m512i)b); }
 
 #include "pairs.h"
+
+/* Groups of elements whose sums over values of 8 bits are made at once. */
+#define VALUE_GROUPS 4
+
+/* MARK: Groups */
+
+#define BIAS 64
+#define SCALES_IN_PAIRS 0
+#define GROUP_TILE 4
+#define GROUP_BLOCKS 2
+
+INLINE u8x64 lookup(u8x16 table, u8x64 indices) {
+    return (u8x64)_mm512_shuffle_epi8(_mm512_broadcast_i32x4((__m128i)table), (__m512i)indices);
+}
+
+/* Sums of a group, and their products with its scales. */
+INLINE i32x16 dot_levels(i32x16 sum, u8x64 levels, const char *x, i32x16 scales, const int has_unsigned_levels) {
+    const __m512i w = (__m512i)levels, four = _mm512_set1_epi32(four_bytes(x));
+    (void)scales;
+    return (i32x16)(has_unsigned_levels ? _mm512_dpbusd_epi32((__m512i)sum, w, four) : _mm512_dpbusd_epi32((__m512i)sum, four, w));
+}
+INLINE i32x16 add_scaled(i32x16 total, i32x16 sum, i32x16 scales) { return total + sum * scales; }
+
+/* The sums of 16 activations and of the next 16, in 16 bits each. */
+INLINE int32_t sum_of_groups(const void *x) {
+    const __m256i sums = _mm256_sad_epu8(_mm256_xor_si256(_mm256_loadu_si256(x), _mm256_set1_epi8(-128)), _mm256_setzero_si256());
+    const int64_t low = _mm256_extract_epi64(sums, 0) + _mm256_extract_epi64(sums, 1) - 2048;
+    const int64_t high = _mm256_extract_epi64(sums, 2) + _mm256_extract_epi64(sums, 3) - 2048;
+    return (int32_t)((uint32_t)high << 16 | (uint16_t)low);
+}

@@ -358,3 +358,9 @@ INLINE part_sums add_parts(part_sums s, const void *line, size_t next, const int
     return add_pairs(s, line, next, x, lines);
 }
 INLINE void store_parts(part *p, part_sums s) { __builtin_memcpy(p, &s, 128); }
+
+/* Groups of elements whose sums over values of 8 bits are made at once, and parts of a weight where they are of 15 bits. */
+#define VALUE_GROUPS 1
+#define WEIGHT_PARTS 1
+
+#include "groups_neon.h"

@@ -4,74 +4,7 @@
 
 INLINE uint32_t later(uint32_t a, uint32_t b) { return a > b ? a : b; }
 
-/* MARK: Quantising */
-
-static uint32_t maximum_magnitude(const int32_t *x, size_t count) {
-    u32x16 most = {0};
-    BY_16(count, { most = __builtin_elementwise_max(most, magnitude(load_some(x + i, left))); })
-    return greatest_of(most);
-}
-
-/* The codes of 16 elements, which fit in 16 bits: v * R is below 2^62, and what a logical shift loses lies above bit 16. */
-INLINE i32x16 codes_of(i32x16 v, int64_t reciprocal, int32_t shift) {
-    return narrow_low(round_shift_low(multiply(v, splat((int32_t)reciprocal)), shift));
-}
-
-INLINE void store_codes(i32x16 c, uint32_t form, char *codes, size_t i, size_t padded_count) {
-    if (form == STLM_CODES_INT8) {
-        const i8x16 bytes = __builtin_convertvector(c, i8x16);
-        __builtin_memcpy(codes + i, &bytes, 16);
-    } else if (form == STLM_CODES_INT16) {
-        const i16x16 words = __builtin_convertvector(c, i16x16);
-        __builtin_memcpy(codes + 2 * i, &words, 32);
-    } else {
-        const i32x16 signed_code = (i32x16)((u32x16)c << 16) >> 16;
-        const i8x16 high = __builtin_convertvector(signed_code >> 8, i8x16), low_byte = __builtin_convertvector(c & 255, i8x16);
-        __builtin_memcpy(codes + i, &high, 16);
-        __builtin_memcpy(codes + padded_count + i, &low_byte, 16);
-    }
-}
-
-static void quantize(
-    const int32_t *x, size_t count, int64_t reciprocal, int32_t shift, uint32_t form, void *codes, size_t padded_count) {
-    char *out = codes;
-    size_t i = 0;
-    for (; i + 16 <= count; i += 16) store_codes(codes_of(load(x + i), reciprocal, shift), form, out, i, padded_count);
-    /* The rest and zeros, not one byte more: the codes of the next vector may follow at once. */
-    if (i >= padded_count) return;
-    const size_t left = padded_count - i < 16 ? padded_count - i : 16;
-    char part[32];
-    const i32x16 c = codes_of(load_some(x + i, count - i), reciprocal, shift);
-    store_codes(c, form, part, 0, 16);
-    if (form == STLM_CODES_INT16) {
-        if (left == 16) __builtin_memcpy(out + 2 * i, part, 32);
-        else copy_few(out + 2 * i, part, 2 * left);
-    } else {
-        copy_few(out + i, part, left);
-        if (form == STLM_CODES_PLANES) copy_few(out + padded_count + i, part + 16, left);
-    }
-    for (i += left; i < padded_count; i++) {
-        if (form == STLM_CODES_INT16) ((int16_t *)codes)[i] = 0;
-        else out[i] = 0;
-        if (form == STLM_CODES_PLANES) out[padded_count + i] = 0;
-    }
-}
-
-/* The scale of section 3 for 16 bits: K is 31, D 65,534. */
-static void quantize_heads(
-    const int32_t *heads, size_t head_count, size_t head_size, int32_t fraction_bits, int16_t *codes, size_t code_stride,
-    int32_t *scales) {
-    for (size_t h = 0; h < head_count; h++, heads += head_size, codes += code_stride) {
-        uint32_t most = maximum_magnitude(heads, head_size);
-        if (most == 0) most = 1;
-        const int length = 32 - __builtin_clz(most);
-        const uint64_t mantissa = (((uint64_t)most << (32 - length)) + 65533) / 65534;
-        scales[2 * h] = (int32_t)mantissa;
-        scales[2 * h + 1] = fraction_bits + 31 - length;
-        quantize(heads, head_size, (int64_t)((UINT64_C(1) << 46) / mantissa), 15 + length, STLM_CODES_INT16, codes,
-                 code_stride < head_size + 1 ? head_size : head_size + (head_size & 1));
-    }
-}
+#include "quantize.h"
 
 /* MARK: Normalisation */
 
@@ -357,6 +290,8 @@ static uint64_t read_all(const void *bytes, size_t byte_count) {
 const struct elementwise_table ELEMENTWISE = {
     .quantize = quantize,
     .quantize_heads = quantize_heads,
+    .quantize_nibbles = quantize_nibbles,
+    .quantize_bytes = quantize_bytes,
     .maximum_magnitude = maximum_magnitude,
     .centered_maximum = centered_maximum,
     .sum_of_squares = sum_of_squares,

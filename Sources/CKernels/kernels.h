@@ -9,6 +9,7 @@ struct kernel_table {
     void (*linear_int8)(const struct stlm_linear_call *call, size_t first, size_t end);
     void (*linear_int8_int16)(const struct stlm_linear_call *call, size_t first, size_t end);
     void (*linear_int16)(const struct stlm_linear_call *call, size_t first, size_t end);
+    void (*linear_packed)(const struct stlm_linear_call *call, uint32_t codes, uint32_t activation_bits, size_t first, size_t end);
     int32_t (*attend)(const struct stlm_attention_call *call);
     const struct elementwise_table *elementwise;
     int32_t splits_activations;
@@ -18,8 +19,10 @@ struct kernel_table {
 struct elementwise_table {
     void (*quantize)(const int32_t *x, size_t count, int64_t reciprocal, int32_t shift, uint32_t form, void *codes, size_t padded_count);
     void (*quantize_heads)(
-        const int32_t *heads, size_t head_count, size_t head_size, int32_t fraction_bits, int16_t *codes, size_t code_stride,
+        const int32_t *heads, size_t head_count, size_t head_size, int32_t fraction_bits, uint32_t form, void *codes, size_t code_stride,
         int32_t *scales);
+    int32_t (*quantize_nibbles)(const int16_t *x, size_t count, uint8_t *nibbles);
+    int32_t (*quantize_bytes)(const int16_t *x, size_t count, int8_t *codes);
     uint32_t (*maximum_magnitude)(const int32_t *x, size_t count);
     uint32_t (*centered_maximum)(const int32_t *x, size_t count, int32_t mean);
     uint64_t (*sum_of_squares)(const int32_t *x, size_t count, int32_t mean, int32_t narrowing);

@@ -197,7 +197,7 @@ INLINE void tile_int8_int16(
     const struct stlm_linear_call *c, size_t block, size_t vector, const int vectors, const int32_t *first) {
     dot_sums high[8], rest[8];
     const char *x[8];
-    const size_t plane = 4 * c->line_count;
+    const size_t plane = c->plane_stride;
     UNROLLED for (int v = 0; v < vectors; v++) {
         x[v] = vector_of(c, vector + v);
         high[v] = sums_from(first[v]);

@@ -70,3 +70,20 @@ extension FloatModel {
         return matrices.filter { ids.contains(ObjectIdentifier($0)) }
     }
 }
+
+extension FloatModel {
+    /// Those of linear layers alone.
+    public var linearMatrices: [FloatMatrix] {
+        let ids = Set(linearPlaces.joined().map(ObjectIdentifier.init))
+        return matrices.filter { ids.contains(ObjectIdentifier($0)) }
+    }
+
+    /// Those of the core's linear layers.
+    public var coreMatrices: [FloatMatrix] {
+        schedule.flatMap { step -> [FloatMatrix] in
+            let attention = step.attention.map { [attentions[$0].qkv.weight, attentions[$0].output.weight] } ?? []
+            let part = step.feedForward.map { feedForwards[$0] }
+            return attention + [part?.up.weight, part?.gate?.weight, part?.down.weight].compactMap { $0 }
+        }
+    }
+}

@@ -1,5 +1,6 @@
 import CKernels
 import FixedPoint
+import ModelFile
 
 /// Where the fraction bits of a linear layer's result come from: arithmetic-1, section 4.
 @frozen
@@ -8,6 +9,8 @@ public enum LinearOutput {
     case floating
     /// They are given.
     case fixed(fractionBits: Int)
+    /// They are given for each vector.
+    case each(fractionBits: UnsafePointer<Int>)
 }
 
 /// A linear layer: a matrix, an optional bias, and the width of its activations.
@@ -27,24 +30,25 @@ public struct Linear {
     }
 
     /// `N` of arithmetic-1, section 4: every sum is at most 2^N.
-    @inlinable var sumBits: Int { ceilLog2(matrix.columns) &+ matrix.codeBits &+ activationBits &- 2 }
+    @inlinable var sumBits: Int { ceilLog2(matrix.columns) &+ matrix.encoding.weightBits &+ activationBits &- 2 }
     @inlinable var preShift: Int { max(0, sumBits &- 33) }
 
-    /// Codes that a row of activations takes: whole lines, the rest zero.
-    public var paddedColumns: Int { matrix.lineCount &* (matrix.codeBits == 8 ? 4 : 2) }
+    /// Codes that a row of activations takes, those beyond the columns zero: the same for all encodings, so that layers can share them.
+    public var paddedColumns: Int { (matrix.columns &+ 31) / 32 &* 32 }
 
     /// How these kernels want the codes of the layer's input.
     public func codeForm(_ kernels: KernelSet) -> CodeForm {
         if activationBits == 8 { return .int8 }
-        if matrix.codeBits == 16 || kernels == .baseline { return .int16 }
+        if matrix.encoding != .int8Rows || kernels == .baseline { return .int16 }
         return stlm_splits_activations(kernels.number) != 0 ? .planes : .int16
     }
 
     /// Fraction bits of the result of a vector with that scale.
     @inlinable
-    public func fractionBits(_ scale: VectorScale, _ output: LinearOutput) -> Int {
+    public func fractionBits(_ scale: VectorScale, _ output: LinearOutput, vector: Int = 0) -> Int {
         switch output {
         case .fixed(let fractionBits): return fractionBits
+        case .each(let fractionBits): return fractionBits[vector]
         case .floating:
             let follow = matrix.exponent &+ Int(scale.exponent) &- preShift &- (sumBits &- preShift &- 2)
             return bias == nil ? follow : min(follow, biasFractionBits)
@@ -58,6 +62,8 @@ public struct LinearRun {
     public let layer: Linear
     /// The same as CKernels takes it.
     public let call: stlm_linear_call
+    /// Those of the results, (vectors).
+    public let fractionBits: UnsafeMutablePointer<Int>
     let kernels: KernelSet
 
     /// - Parameters:
@@ -74,19 +80,22 @@ public struct LinearRun {
     ) {
         self.layer = layer
         self.kernels = kernels
+        self.fractionBits = fractionBits
         let matrix = layer.matrix
         let biasShifts = shifts + vectorCount
         for k in 0..<vectorCount {
-            let bits = layer.fractionBits(scales[k], output)
+            let bits = layer.fractionBits(scales[k], output, vector: k)
             fractionBits[k] = bits
             shifts[k] = Int32(truncatingIfNeeded: matrix.exponent &+ Int(scales[k].exponent) &- layer.preShift &- bits)
             biasShifts[k] = Int32(truncatingIfNeeded: layer.biasFractionBits &- bits)
         }
         call = stlm_linear_call(
-            codes: matrix.codes, row_scales: matrix.rowScales, bias: layer.bias, activations: codes,
+            codes: matrix.codes, group_scales: matrix.groupScales, levels: matrix.levels, row_scales: matrix.rowScales,
+            bias: layer.bias, activations: codes,
             scales: UnsafeRawPointer(scales).assumingMemoryBound(to: Int32.self), shifts: UnsafePointer(shifts),
             bias_shifts: UnsafePointer(biasShifts), results: result, line_count: matrix.lineCount, row_count: matrix.rows,
-            activation_stride: codeStride, vector_count: vectorCount, result_stride: resultStride,
+            column_count: matrix.columns, activation_stride: codeStride,
+            plane_stride: layer.paddedColumns, vector_count: vectorCount, result_stride: resultStride,
             pre_shift: Int32(layer.preShift), sum_bits: Int32(layer.sumBits), accumulates: accumulate ? 1 : 0)
     }
 
@@ -94,12 +103,15 @@ public struct LinearRun {
     public func apply(blocks: Range<Int>) {
         if kernels == .baseline { return applyReference(blocks: blocks) }
         withUnsafePointer(to: call) { call in
-            if layer.matrix.codeBits == 16 {
-                stlm_linear_int16(kernels.number, call, blocks.lowerBound, blocks.upperBound)
+            let first = blocks.lowerBound, end = blocks.upperBound
+            if let codes = layer.matrix.encoding.packedCodes {
+                stlm_linear_packed(kernels.number, call, codes, UInt32(layer.activationBits), first, end)
+            } else if layer.matrix.encoding == .int16Rows {
+                stlm_linear_int16(kernels.number, call, first, end)
             } else if layer.activationBits == 16 {
-                stlm_linear_int8_int16(kernels.number, call, blocks.lowerBound, blocks.upperBound)
+                stlm_linear_int8_int16(kernels.number, call, first, end)
             } else {
-                stlm_linear_int8(kernels.number, call, blocks.lowerBound, blocks.upperBound)
+                stlm_linear_int8(kernels.number, call, first, end)
             }
         }
     }
@@ -134,6 +146,17 @@ public struct LinearRun {
                 value = saturated(Int64(value) &+ Int64(scale(Int64(bias[firstRow &+ r]), Int(call.bias_shifts[vector]))))
             }
             y[r] = call.accumulates != 0 ? saturated(Int64(y[r]) &+ Int64(value)) : value
+        }
+    }
+}
+
+extension Encoding {
+    /// Of groups and ternary codes: what CKernels calls them.
+    public var packedCodes: UInt32? {
+        switch self {
+        case .ternary4: STLM_CODES_TERNARY_4.rawValue
+        case .ternary5: STLM_CODES_TERNARY_5.rawValue
+        default: groupBits == 0 ? nil : UInt32(groupBits)
         }
     }
 }

@@ -78,24 +78,26 @@ public func quantize(
     return quantizer.scale
 }
 
-/// Quantises heads to 16 bits, each by itself: arithmetic-1, section 6.2, step 3. The codes may take the place of the heads.
+/// Quantises heads, each by itself: arithmetic-1, section 6.2, step 3. The codes may take the place of the heads.
 /// - Parameters:
 ///   - heads: (headCount, headSize) Int32
-///   - codes: (headCount, codeStride) Int16; where the stride leaves room, one code beyond an odd headSize is set to 0
+///   - form: int8 or int16
+///   - codes: (headCount, codeStride) codes; where the stride leaves room, one of 16 bits beyond an odd headSize is set to 0
 ///   - scales: (headCount)
 public func quantizeHeads(
-    _ heads: UnsafePointer<Int32>, headCount: Int, headSize: Int, fractionBits: Int, into codes: UnsafeMutablePointer<Int16>,
+    _ heads: UnsafePointer<Int32>, headCount: Int, headSize: Int, fractionBits: Int, form: CodeForm, into codes: UnsafeMutableRawPointer,
     codeStride: Int, scales: UnsafeMutablePointer<VectorScale>, _ kernels: KernelSet = .baseline
 ) {
     if kernels != .baseline {
         return stlm_quantize_heads(
-            kernels.number, heads, headCount, headSize, Int32(truncatingIfNeeded: fractionBits), codes, codeStride,
+            kernels.number, heads, headCount, headSize, Int32(truncatingIfNeeded: fractionBits), form.rawValue, codes, codeStride,
             UnsafeMutableRawPointer(scales).assumingMemoryBound(to: Int32.self))
     }
+    let paddedCount = form == .int8 ? headSize : min(codeStride, headSize &+ headSize & 1)
     for h in 0..<headCount {
         scales[h] = quantize(
-            heads + h &* headSize, count: headSize, fractionBits: fractionBits, form: .int16, into: codes + h &* codeStride,
-            paddedCount: min(codeStride, headSize &+ headSize & 1))
+            heads + h &* headSize, count: headSize, fractionBits: fractionBits, form: form, into: codes + h &* codeStride &* form.bits / 8,
+            paddedCount: paddedCount)
     }
 }
 

@@ -10,15 +10,20 @@ func rowSums(
     _ matrix: Matrix, block: Int, activations: UnsafeRawPointer, activationBits: Int, sums: UnsafeMutablePointer<Int64>
 ) {
     let codes = matrix.codes + (block &* matrix.lineCount &* 64)
-    if matrix.codeBits == 16 {
+    switch matrix.encoding {
+    case .int16Rows:
         rowSumsInt16(codes, lineCount: matrix.lineCount, activations, sums)
-    } else if activationBits == 16 {
+    case .int8Rows where activationBits == 16:
         rowSumsInt8Int16(codes, lineCount: matrix.lineCount, activations, sums)
-    } else {
+    case .int8Rows:
         withUnsafeTemporary16 { narrow in
             rowSumsInt8(codes, lineCount: matrix.lineCount, activations, narrow)
             for r in 0..<16 { sums[r] = Int64(narrow[r]) }
         }
+    case _ where activationBits == 16:
+        rowSumsPacked(matrix, block: block, activations.assumingMemoryBound(to: Int16.self), sums)
+    default:
+        rowSumsPacked(matrix, block: block, activations.assumingMemoryBound(to: Int8.self), sums)
     }
 }
 
@@ -89,5 +94,24 @@ public func rowSumsInt16(
             // A product of -2^15 and 2^15 - 1 fits in 32 bits; two of them need 64.
             sums[r] &+= Int64(Int32(w[k]) &* x0) &+ Int64(Int32(w[k &+ 1]) &* x1)
         }
+    }
+}
+
+/// Reference: groups and ternary codes, int8 or int16 activations.
+@inline(__always)
+func rowSumsPacked<Activation: FixedWidthInteger>(
+    _ matrix: Matrix, block: Int, _ x: UnsafePointer<Activation>, _ sums: UnsafeMutablePointer<Int64>
+) {
+    for r in 0..<16 { sums[r] = 0 }
+    var column = 0
+    while column < matrix.columns {
+        let end = min(column &+ 16, matrix.columns)
+        for r in 0..<16 {
+            // 16 products of 960 and 2^15 fit in 32 bits.
+            var part: Int32 = 0
+            for j in column..<end { part &+= Int32(truncatingIfNeeded: matrix.code(block &* 16 &+ r, j)) &* Int32(x[j]) }
+            sums[r] &+= Int64(part)
+        }
+        column = end
     }
 }

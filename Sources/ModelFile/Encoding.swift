@@ -1,6 +1,6 @@
 /// How a tensor's bytes stand for its numbers: stlm-1, section 6.
 @frozen
-public enum Encoding: UInt32, Sendable, CaseIterable {
+public enum Encoding: UInt32, Sendable {
     case int8Rows = 1, int16Rows, int32Vector, rotation, piecewiseLinear
     case int2Groups, int3Groups, int4Groups, int5Groups, int6Groups
     /// Five or four weights of -1, 0 and 1 a byte.
@@ -78,6 +78,10 @@ public enum Encoding: UInt32, Sendable, CaseIterable {
     /// Of groups: their entries of levels.
     @inlinable public var levelCount: Int { groupBits == 0 || groupBits == 6 ? 0 : 1 &<< groupBits }
 
+    /// Scales of groups, in bytes for every 16 rows.
+    @inlinable
+    public func groupScaleByteCount(columns: Int) -> Int { groupBits == 0 ? 0 : (columns &+ 31) / 32 &* 16 }
+
     /// Exact size of a tensor's region, for counts within the limits.
     public func byteCount(rows: Int, columns: Int) -> Int {
         switch self {
@@ -88,8 +92,7 @@ public enum Encoding: UInt32, Sendable, CaseIterable {
         default:
             let blocks = Layout.align(rows, Layout.rowBlock) / Layout.rowBlock
             let lines = lineCounts(columns: columns)
-            let groupScales = groupBits == 0 ? 0 : (columns + 31) / 32 * 16
-            return blocks * ((lines.first + lines.second) * 64 + groupScales + 32) + levelCount
+            return blocks * ((lines.first + lines.second) * 64 + groupScaleByteCount(columns: columns) + 32) + levelCount
         }
     }
 }

@@ -27,6 +27,7 @@ public enum Limit {
     public static let regions = 65_535
     public static let width = 65_536
     public static let rows = 1_048_576
+    public static let groupColumns = 8_192
     public static let pieces = 65_536
     public static let context = 65_536
     public static let parts = 4_096
@@ -35,6 +36,10 @@ public enum Limit {
     public static let textByteCount = 16 << 20
     public static let blockSize = 32
     public static let breakpoints = 64
+    /// Columns of a matrix of groups, whose sums of 8-bit activations then fit in 32 bits.
+    public static let level = 64
+    /// Rank of a correction.
+    public static let rank = 1_024
     public static let fractionBits: ClosedRange<Int32> = -32...62
     public static let matrixExponent: ClosedRange<Int32> = -64...127
     public static let repeatWindow = 65_536
@@ -49,10 +54,12 @@ public enum Limit {
 @frozen
 public enum RegionKind: UInt32, Sendable {
     case model = 1, schedule, attentions, feedForwards, norms, tensors, names, text
-    case tokenizer, pieceOffsets, pieceBytes, merges, characters, adjacency
+    case tokenizer, pieceOffsets, pieceBytes, merges, characters, adjacency, ledger, tensorErrors
     case weights = 64
 
-    public static let tableKinds = 14
+    public static let tableKinds = 16
+    /// Kinds that a reader skips if it does not know them.
+    public static let optional: ClosedRange<UInt32> = 32...63
 
     /// Bytes of one record; 1 where the region is plain bytes.
     public var recordByteCount: Int {
@@ -63,7 +70,8 @@ public enum RegionKind: UInt32, Sendable {
         case .names: 20
         case .tokenizer: 1024
         case .pieceOffsets: 4
-        case .merges, .characters: 8
+        case .merges, .characters, .tensorErrors: 8
+        case .ledger: 256
         case .adjacency: 8192
         case .text, .pieceBytes, .weights: 1
         }
@@ -85,6 +93,8 @@ public enum RegionKind: UInt32, Sendable {
         case .merges: "merges"
         case .characters: "characters"
         case .adjacency: "adjacency"
+        case .ledger: "ledger"
+        case .tensorErrors: "tensor errors"
         case .weights: "weights"
         }
     }

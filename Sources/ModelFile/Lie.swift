@@ -10,7 +10,7 @@ public enum Lie: UInt8, Error, Sendable {
     case normWithoutPart, emptyStep, stepWithoutSection, slotWithoutAttention, slotUsedTwice, slotUnused, headsDoNotDivide
     case notAscending, aliasOfAlias, textOutOfRange, nulInText, wrongNormBias
     case wrongMergePiece, wrongBytePiece, wrongCharacterPiece, wrongAdjacency, characterNotAScalar
-    case strayTokenizerRegion, wordsWithoutBlocks
+    case strayTokenizerRegion, wordsWithoutBlocks, wrongErrorCount, unmeasuredLedger
 
     public var template: StaticString {
         switch self {
@@ -62,6 +62,8 @@ public enum Lie: UInt8, Error, Sendable {
         case .wrongCharacterPiece: "characters record %i names token %a, whose piece is another"
         case .wrongAdjacency: "region '%r' does not agree with the pieces at word %i"
         case .characterNotAScalar: "characters record %i names %a, which is no Unicode character"
+        case .wrongErrorCount: "the file has %a tensor errors where %b are needed"
+        case .unmeasuredLedger: "the ledger has results of a measurement that it does not name, or names one without results"
         case .strayTokenizerRegion: "the file has a region '%r', which a tokenizer of kind %a does not have"
         case .wordsWithoutBlocks: "the tokenizer makes blocks only (kind 3), which a model with embedder kind %a and head kind %b does not take"
         case .wrongNormBias: "norms record %i: its bias has %a fraction bits where %b are needed"

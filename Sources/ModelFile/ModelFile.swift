@@ -6,7 +6,7 @@ public struct ModelFile {
     /// Index of the first weights region.
     public let firstWeightsRegion: Int
     /// Offset and byte count of each kind of table, by `RegionKind.rawValue`; 0 bytes where absent.
-    let tables: InlineArray<15, TableRange>
+    let tables: InlineArray<17, TableRange>
 
     struct TableRange {
         var offset = 0
@@ -65,6 +65,11 @@ public struct ModelFile {
         base + Int(region(firstWeightsRegion + index).offset)
     }
 
+    /// What a tensor is a correction of; nil for all encodings but that.
+    public func corrected(_ index: Int) -> CorrectedRecord? {
+        tensor(index).encoding == Encoding.corrected.rawValue ? tensorBytes(index).load(as: CorrectedRecord.self) : nil
+    }
+
     public func text(_ range: TextRange) -> UnsafeRawBufferPointer {
         UnsafeRawBufferPointer(start: tableBytes(.text) + Int(range.offset), count: Int(range.byteCount))
     }
@@ -76,6 +81,12 @@ public struct ModelFile {
 
     public var hasTokenizer: Bool { tableByteCount(.tokenizer) > 0 }
     public var tokenizer: TokenizerRecord { record(.tokenizer, 0, as: TokenizerRecord.self) }
+
+    // MARK: Ledger
+
+    public var hasLedger: Bool { tableByteCount(.ledger) > 0 }
+    public var ledger: LedgerRecord { record(.ledger, 0, as: LedgerRecord.self) }
+    public func tensorError(_ index: Int) -> TensorErrorRecord { record(.tensorErrors, index, as: TensorErrorRecord.self) }
 
     // MARK: Checksums of the weights
 

@@ -278,6 +278,22 @@ public struct NameRecord {
     public var isAlias: Bool { firstRow & Layout.aliasFlag != 0 }
 }
 
+/// The bytes of a corrected matrix: stlm-1, section 6.
+public struct CorrectedRecord {
+    public var base: UInt32
+    public var down: UInt32
+    public var up: UInt32
+    /// Those of up's input.
+    public var activationBits: UInt32
+
+    public init(base: UInt32, down: UInt32, up: UInt32, activationBits: UInt32) {
+        self.base = base
+        self.down = down
+        self.up = up
+        self.activationBits = activationBits
+    }
+}
+
 /// The fixed part of stlm-1, section 8.1; 492 reserved bytes follow.
 public struct TokenizerRecord {
     public var kind: UInt32
@@ -338,5 +354,5 @@ public func recordLayoutHolds() -> Bool {
         && MemoryLayout<NormRecord>.size == 32 && MemoryLayout<TensorRecord>.size == 32
         && MemoryLayout<NameRecord>.size == 20 && MemoryLayout<TokenizerRecord>.size == 532
         && MemoryLayout<MergeRecord>.size == 8 && MemoryLayout<CharacterRecord>.size == 8
-        && MemoryLayout<LinearRecord>.size == 12
+        && MemoryLayout<LinearRecord>.size == 12 && MemoryLayout<CorrectedRecord>.size == 16
 }

@@ -5,7 +5,7 @@ struct Validator {
     let byteCount: Int
     var regionCount = 0
     var firstWeightsRegion = 0
-    var tables = InlineArray<15, ModelFile.TableRange>(repeating: .init())
+    var tables = InlineArray<17, ModelFile.TableRange>(repeating: .init())
 
     init(_ base: UnsafeRawPointer, byteCount: Int) throws(ModelFileError) {
         self.base = base
@@ -57,20 +57,21 @@ struct Validator {
         for index in 0..<regionCount {
             let offset = Layout.headerByteCount + index * Layout.regionRecordByteCount
             let record = base.load(fromByteOffset: offset, as: RegionRecord.self)
-            guard let kind = RegionKind(rawValue: record.kind) else {
+            let known = RegionKind(rawValue: record.kind)
+            if known == nil, !RegionKind.optional.contains(record.kind) {
                 throw ModelFileError(.unknownRegionKind, index: index, Int64(record.kind))
             }
             func lie(_ lie: Lie, _ a: UInt64 = 0, _ b: UInt64 = 0) -> ModelFileError {
-                ModelFileError(lie, region: kind.name, index: index, Int64(clamping: a), Int64(clamping: b))
+                ModelFileError(lie, region: known?.name ?? "optional", index: index, Int64(clamping: a), Int64(clamping: b))
             }
             if record.reserved != 0 { throw lie(.reservedNotZero) }
-            if kind == .weights {
+            if known == .weights {
                 firstWeightsRegion = min(firstWeightsRegion, index)
             } else if record.kind <= lastKind {
                 throw lie(.wrongRegionOrder)
             }
             lastKind = record.kind
-            let isTable = kind != .weights
+            let isTable = known != .weights
             if record.alignment != 64, isTable || record.alignment != 16_384 {
                 throw lie(.wrongAlignment, UInt64(record.alignment))
             }
@@ -85,7 +86,7 @@ struct Validator {
                 throw lie(.paddingNotZero, UInt64(byte))
             }
             end = record.offset + record.byteCount
-            if isTable { try validateTable(kind, index, record) }
+            if let known, isTable { try validateTable(known, index, record) } else if isTable { try validateChecksum("optional", index, record) }
         }
         if end != fileEnd { throw ModelFileError(.trailingBytes, Int64(end), Int64(fileEnd)) }
         try requireTable(.model)
@@ -103,14 +104,18 @@ struct Validator {
     private mutating func validateTable(_ kind: RegionKind, _ index: Int, _ record: RegionRecord) throws(ModelFileError) {
         let size = Int(record.byteCount)
         let recordSize = kind.recordByteCount
-        let single = kind == .model || kind == .tokenizer || kind == .adjacency
+        let single = kind == .model || kind == .tokenizer || kind == .adjacency || kind == .ledger
         if size % recordSize != 0 || (single && size != recordSize) {
             throw ModelFileError(.wrongRecordSize, region: kind.name, index: index, Int64(size), Int64(recordSize))
         }
-        let crc = CRC32.of(base + Int(record.offset), byteCount: size)
-        if crc != record.checksum {
-            throw ModelFileError(.wrongChecksum, region: kind.name, index: index, Int64(record.checksum), Int64(crc))
-        }
+        try validateChecksum(kind.name, index, record)
         tables[Int(kind.rawValue)] = .init(offset: Int(record.offset), byteCount: size)
+    }
+
+    private func validateChecksum(_ name: StaticString, _ index: Int, _ record: RegionRecord) throws(ModelFileError) {
+        let crc = CRC32.of(base + Int(record.offset), byteCount: Int(record.byteCount))
+        if crc != record.checksum {
+            throw ModelFileError(.wrongChecksum, region: name, index: index, Int64(record.checksum), Int64(crc))
+        }
     }
 }

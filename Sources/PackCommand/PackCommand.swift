@@ -5,6 +5,10 @@ import Packing
 /// The whole of `stlm-pack`: ends the process.
 public func runPackCommand(_ words: [String]) -> Never {
     do {
+        if words.first == "compare" {
+            try compare(Array(words.dropFirst()))
+            end()
+        }
         let options = try PackOptions(words)
         if options.wantsHelp {
             print(packHelp, terminator: "")
@@ -13,12 +17,7 @@ public func runPackCommand(_ words: [String]) -> Never {
         } else {
             try pack(options)
         }
-        // A reader that left early has seen enough; a full disk is an error.
-        if fflush(nil) != 0, errno != EPIPE {
-            complain("The report cannot be written (\(String(cString: strerror(errno)))); check the space on the disk.")
-            exit(1)
-        }
-        exit(0)
+        end()
     } catch let error as UsageError {
         complain(error.sentence)
         exit(2)
@@ -26,6 +25,16 @@ public func runPackCommand(_ words: [String]) -> Never {
         complain("\(error)")
         exit(1)
     }
+}
+
+/// The end of a run that went well, if what it printed can be written.
+private func end() -> Never {
+    // A reader that left early has seen enough; a full disk is an error.
+    if fflush(nil) != 0, errno != EPIPE {
+        complain("The report cannot be written (\(String(cString: strerror(errno)))); check the space on the disk.")
+        exit(1)
+    }
+    exit(0)
 }
 
 private func complain(_ sentence: String) {
@@ -38,8 +47,12 @@ private func pack(_ options: PackOptions) throws {
     try checkOutput(path, options)
     let checkpoint = try CheckpointFile.bytes(path: options.input)
     let tokenizers = try options.tokenizers.map { try CheckpointFile.bytes(path: $0) }
-    let packed = try PackedModel(checkpoint: checkpoint, tokenizers: tokenizers, width: options.width, progress: showProgress)
+    var settings = options.settings
+    settings.calibration = try options.calibration.map { try text($0, options) }
+    settings.verification = try options.verification.map { try text($0, options) }
+    let packed = try PackedModel(checkpoint: checkpoint, tokenizers: tokenizers, settings: settings, progress: showProgress)
     showProgress("")
+    for warning in packed.warnings { complain("warning: " + warning) }
     if !options.isDryRun { try OutputFile.write(packed.bytes, to: path) }
     if let report = options.report {
         let content = report.hasSuffix(".html") ? packed.report.html : report.hasSuffix(".json") ? packed.report.json : packed.report.text
@@ -53,8 +66,16 @@ private func pack(_ options: PackOptions) throws {
     }
 }
 
+/// A text under the last part of its path: what stands in the file is no path of this machine.
+private func text(_ path: String, _ options: PackOptions) throws -> PackText {
+    let bytes = try CheckpointFile.bytes(path: path)
+    return PackText(name: shortName(path), bytes: [UInt8](bytes), split: options.split)
+}
+
+func shortName(_ path: String) -> String { URL(fileURLWithPath: path).lastPathComponent }
+
 /// What is being done, on a line of the terminal that the next one replaces; nothing where standard error is no terminal.
-private func showProgress(_ stage: String) {
+func showProgress(_ stage: String) {
     guard isatty(2) == 1 else { return }
     FileHandle.standardError.write(Data("\r\u{1B}[K\(stage)".utf8))
 }

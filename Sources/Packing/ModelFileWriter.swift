@@ -16,12 +16,12 @@ struct ModelFileWriter {
         regions.append(Pending(kind: kind, bytes: bytes, startsBlock: startsBlock))
     }
 
-    /// The file's bytes. Blocks lie on pages of 16 KiB if that costs at most 2 % of the file.
-    func bytes() -> [UInt8] {
+    /// The file's bytes. Blocks lie on pages of 16 KiB if that costs at most 2 % of the file, and keeps the limit.
+    func bytes(limit: Int? = nil) -> [UInt8] {
         let plain = layout(onPages: false)
         let paged = layout(onPages: true)
-        let end = paged.end - plain.end <= plain.end / 50 && plain.end > 1_000_000 ? paged : plain
-        return write(end.records)
+        let isWorthIt = paged.end - plain.end <= plain.end / 50 && plain.end > 1_000_000 && paged.end <= limit ?? .max
+        return write((isWorthIt ? paged : plain).records)
     }
 
     private func layout(onPages: Bool) -> (records: [RegionRecord], end: Int) {

@@ -2,6 +2,7 @@ import Checkpoints
 import FloatModel
 import Foundation
 import ModelFile
+import Quantization
 
 /// Records of a file in the making.
 struct PlacedParts {
@@ -57,14 +58,14 @@ extension ModelPacker {
 
     func placeHead(_ model: FloatModel, _ ranges: Calibration, _ parts: inout PlacedParts, _ shelf: TensorShelf) -> HeadRecord {
         shelf.section = .head
+        shelf.isHeadOfBlocks = model.writesBlocks
         shelf.nextStartsBlock = true
         let logitBits = Int32(ranges.logitFractionBits)
         switch model.head {
         case .linear(let norm, let output):
             let inputNorm = placeOwn(norm, &parts, shelf)
             shelf.part = .head
-            // The one layer of a head of tokens is as wide as the core's.
-            let linear = place(output, shelf, bits: UInt32(width.rawValue))
+            let linear = place(output, shelf)
             var record = HeadRecord(kind: .linear, output: linear, logitFractionBits: logitBits)
             record.inputNorm = inputNorm
             return record
@@ -102,7 +103,6 @@ extension ModelPacker {
     ) {
         shelf.section = section
         for (number, step) in schedule.enumerated() {
-            progress("quantising step \(number + 1) of \(schedule.count) of the \(section)")
             shelf.nextStartsBlock = true
             var written = StepRecord(
                 attention: Layout.none, feedForward: Layout.none, attentionNorm: Layout.none, feedForwardNorm: Layout.none,
@@ -141,17 +141,20 @@ extension ModelPacker {
     }
 
     private func place(_ matrix: FloatMatrix, _ shelf: TensorShelf) -> UInt32 {
-        shelf.place(matrix) {
-            MatrixQuantizer.encode(matrix.values, rows: matrix.rows, columns: matrix.columns, width: width)
-        }
+        shelf.place(matrix, error: store.quantized(matrix, choices[matrix]).relativeError) { store.encoded(matrix, choices[matrix]) }
     }
 
     /// The blocks of bytes want 16 bits of activation: a slot's vector has no residual around its feed-forward that would carry the
     /// rounding's loss away.
-    private func activationBits(_ shelf: TensorShelf) -> UInt32 { shelf.section == .core ? UInt32(width.rawValue) : 16 }
+    private func activationBits(_ shelf: TensorShelf, _ weight: FloatMatrix) -> UInt32 {
+        // The one layer of a head of tokens is as wide as the core's.
+        let isBlock = shelf.section == .embedder || shelf.section == .head && shelf.isHeadOfBlocks
+        if choices[weight] == .int16Rows { return 16 }
+        return UInt32(choices.activationBits[ObjectIdentifier(weight)] ?? (isBlock ? 16 : 8))
+    }
 
-    private func place(_ linear: FloatLinear, _ shelf: TensorShelf, bits: UInt32? = nil) -> LinearRecord {
-        let activationBits = bits ?? activationBits(shelf)
+    private func place(_ linear: FloatLinear, _ shelf: TensorShelf) -> LinearRecord {
+        let activationBits = activationBits(shelf, linear.weight)
         let tensor = place(linear.weight, shelf)
         guard let bias = linear.bias else { return LinearRecord(tensor: tensor, activationBits: activationBits) }
         let biasTensor = shelf.place(bias) {

@@ -3,21 +3,20 @@ import Foundation
 import ModelFile
 
 /// A float model to the bytes of a model file.
-public struct ModelPacker {
-    public var width: WeightWidth
-    /// Called with what is being done, for people who wait.
-    public var progress: (String) -> Void
+package struct ModelPacker {
+    let store: MatrixStore
+    let choices: MatrixChoices
 
-    public init(width: WeightWidth, progress: @escaping (String) -> Void = { _ in }) {
-        self.width = width
-        self.progress = progress
-    }
+    init(_ store: MatrixStore, _ choices: MatrixChoices) { (self.store, self.choices) = (store, choices) }
 
+    /// - Parameters:
+    ///   - ranges: those of the model
+    ///   - ledger: what was measured, if anything
+    ///   - byteLimit: the file's greatest size, if there is one; blocks begin on pages of their own only where that keeps it.
     /// - Returns: the file, and what stands in the report.
-    package func pack(_ model: FloatModel, tokenizer: TokenizerTables?) throws(PackError) -> (bytes: [UInt8], shelf: TensorShelf) {
-        try checkLimits(model)
-        progress("calibrating")
-        let ranges = try Calibration(model)
+    func pack(
+        _ model: FloatModel, _ ranges: Calibration, tokenizer: TokenizerTables?, ledger: Ledger? = nil, byteLimit: Int? = nil
+    ) -> (bytes: [UInt8], shelf: TensorShelf) {
         let shelf = TensorShelf()
         var parts = PlacedParts(model)
 
@@ -45,7 +44,7 @@ public struct ModelPacker {
             sum + matrix.names.reduce(0) { $0 + $1.rowCount * matrix.columns }
         })
 
-        progress("laying out the file")
+        let ledgerRecord = ledger?.record(text: &text)
         var writer = ModelFileWriter()
         writer.add(.model, rawBytes([record]))
         writer.add(.schedule, rawBytes(parts.steps))
@@ -57,8 +56,12 @@ public struct ModelPacker {
         writer.add(.names, rawBytes(names))
         writer.add(.text, text)
         for region in tokenizer?.regions ?? [] { writer.add(region.kind, region.bytes) }
+        if let ledger, let ledgerRecord {
+            writer.add(.ledger, rawBytes([ledgerRecord]))
+            writer.add(.tensorErrors, rawBytes(shelf.entries.map { ledger.error(of: $0) }))
+        }
         for entry in shelf.entries { writer.add(.weights, entry.tensor.bytes, startsBlock: entry.startsBlock) }
-        return (writer.bytes(), shelf)
+        return (writer.bytes(limit: byteLimit), shelf)
     }
 
     // MARK: The rest of the model record
@@ -95,7 +98,8 @@ public struct ModelPacker {
     /// Exponents and fraction bits of the format reach a little beyond 2^60.
     private static let greatestWeight: Float = 0x1p60
 
-    private func checkLimits(_ model: FloatModel) throws(PackError) {
+    /// Refuses what the format cannot hold.
+    package static func checkLimits(_ model: FloatModel) throws(PackError) {
         func check(_ what: String, _ value: Int, _ limit: Int) throws(PackError) {
             if value > limit { throw .overLimit(what: what, value: value, limit: limit) }
         }
@@ -112,7 +116,7 @@ public struct ModelPacker {
         }
         for part in model.feedForwards { try check("a feed-forward size", part.up.weight.rows, Limit.width) }
         for matrix in model.matrices {
-            if let value = matrix.values.first(where: { abs($0) > Self.greatestWeight }) {
+            if let value = matrix.values.first(where: { abs($0) > greatestWeight }) {
                 throw .weightTooLarge(tensor: matrix.names.first?.name ?? "", value: value)
             }
         }

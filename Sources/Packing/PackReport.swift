@@ -28,6 +28,47 @@ public struct PackReport: Sendable {
     public var contextTokenCount: Int
     public var arenaByteCount: Int
     public var hasTokenizer: Bool
+    public var matrices: [Matrix]
+    public var calibration: (name: String, byteCount: Int, count: Int)?
+    public var verification: Measurement?
+    /// How the file was asked for.
+    public var options: String
+    /// All tensors, in the order of the file.
+    public var tensors: [Tensor]
+    /// What files of other sizes were estimated to lose, the smallest first; empty where nothing was chosen.
+    public var curve: [CurvePoint] = []
+    /// What this one was estimated to lose, as a point of the curve; nil where nothing was chosen.
+    public var estimatedLoss: Double?
+
+    public struct Tensor: Sendable {
+        /// Its first; a tensor of the packer's own has none.
+        public var name: String
+        public var part: ModelPart
+        public var encoding: Encoding
+        public var byteCount: Int
+    }
+
+    public struct CurvePoint: Sendable {
+        public var fileByteCount: Int
+        /// Of bits per byte, relative to the float model: 0.01 is 1 %.
+        public var loss: Double
+    }
+
+    /// A matrix of the file.
+    public struct Matrix: Sendable {
+        public var name: String
+        public var part: ModelPart
+        public var width: String
+        public var rows: Int
+        public var columns: Int
+        public var byteCount: Int
+        /// Bytes a weight of its own, in bits, scales and padding included.
+        public var bitsPerWeight: Double { Double(byteCount) * 8 / Double(rows * columns) }
+        /// What encoding it changes in its layer's results, relative to them.
+        public var relativeError: Double
+        /// What that was estimated to add to a row's divergence, bits; 0 where nothing was chosen.
+        public var divergence: Double
+    }
 
     /// Bits of file for each unique weight.
     public var bitsPerWeight: Double { Double(fileByteCount) * 8 / Double(max(1, uniqueParameterCount)) }
@@ -35,10 +76,11 @@ public struct PackReport: Sendable {
     public var tablesByteCount: Int { tokenizerByteCount + tableByteCount + paddingByteCount }
     public var uniqueByteCount: Int { parts.reduce(0) { $0 + $1.byteCount } }
 
-    init(file: ModelFile, plan: MemoryPlan, shelf: TensorShelf, width: WeightWidth) {
+    init(file: ModelFile, plan: MemoryPlan, shelf: TensorShelf, ledger: Ledger) {
         let record = file.model
         description = String(decoding: file.text(record.description), as: UTF8.self)
-        weights = "int\(width.rawValue)"
+        let widths = Set(shelf.entries.filter { $0.matrix != nil }.compactMap { WeightWidth($0.tensor.encoding) })
+        weights = WeightWidth.allCases.filter(widths.contains).map(\.rawValue).joined(separator: ", ")
         parameterCount = Int(record.parameterCount)
         uniqueParameterCount = Int(record.uniqueParameterCount)
         fileByteCount = file.byteCount
@@ -60,6 +102,17 @@ public struct PackReport: Sendable {
         contextTokenCount = plan.contextTokenCount
         arenaByteCount = plan.arenaByteCount
         hasTokenizer = file.hasTokenizer
+        matrices = shelf.entries.compactMap { entry in
+            guard entry.tensor.encoding.isMatrix, let matrix = entry.matrix else { return nil }
+            return Matrix(
+                name: matrix.name, part: entry.part, width: WeightWidth(entry.tensor.encoding)?.rawValue ?? "", rows: entry.tensor.rows,
+                columns: entry.tensor.columns, byteCount: entry.tensor.bytes.count, relativeError: entry.relativeError,
+                divergence: ledger.divergences[ObjectIdentifier(matrix)] ?? 0)
+        }
+        tensors = shelf.entries.map {
+            Tensor(name: $0.names.first?.name ?? "", part: $0.part, encoding: $0.tensor.encoding, byteCount: $0.tensor.bytes.count)
+        }
+        (calibration, verification, options) = (ledger.calibration, ledger.verification, ledger.words)
     }
 
     /// For people.
@@ -77,6 +130,22 @@ public struct PackReport: Sendable {
         row("  padding", bytes(paddingByteCount) + String(format: " (%.2f %%)", 100 * Double(paddingByteCount) / Double(fileByteCount)))
         row("file", bytes(fileByteCount) + String(format: ", %.2f bits per weight", bitsPerWeight))
         row("arena", bytes(arenaByteCount) + " at a context of \(contextTokenCount), one thread")
+        if let verification {
+            let v = verification
+            lines.append("On \(v.name) (\(grouped(v.byteCount)) bytes, \(grouped(v.count)) scored, windows of \(v.context)):")
+            row("bits per byte", String(format: "%.5f, float %.5f: %+.3f %%", v.bitsPerByte, v.floatBitsPerByte, 100 * v.loss))
+            row("perplexity", String(format: "%.4f, float %.4f: %+.3f %%", v.perplexity, v.floatPerplexity, 100 * (v.perplexity / v.floatPerplexity - 1)))
+            row("divergence", String(format: "%.6f bits a row; same greatest logit in %.2f %%", v.meanDivergence, 100 * v.agreement))
+            if let int8 = v.costInt8 { row("keys, values int8", String(format: "%+.3f %% perplexity", 100 * v.perplexityIncrease(int8))) }
+            if let int4 = v.costInt4 { row("  values int4", String(format: "%+.3f %%", 100 * v.perplexityIncrease(int4))) }
+        }
+        if matrices.contains(where: { $0.divergence > 0 }) {
+            lines.append("Matrices (error: of the layer's results; loss: its estimated share of the divergence):")
+            for matrix in matrices {
+                lines.append(String(format: "  %@ %6.2f bits  error %8.4f %%  loss %.6f  ", matrix.width.padding(toLength: 8, withPad: " ", startingAt: 0),
+                    matrix.bitsPerWeight, 100 * matrix.relativeError, matrix.divergence) + matrix.name)
+            }
+        }
         lines.append("Tensors by kind:")
         for part in parts { row(part.part.rawValue, bytes(part.byteCount)) }
         if !shared.isEmpty { lines.append("Stored once:") }
@@ -86,35 +155,6 @@ public struct PackReport: Sendable {
                 + "\(grouped(item.byteCountBefore)) -> \(grouped(item.byteCountAfter)) bytes")
         }
         return lines.joined(separator: "\n") + "\n"
-    }
-
-    /// For scripts.
-    public var json: String {
-        let object: [String: Any] = [
-            "description": description, "weights": weights, "parameters": parameterCount,
-            "unique_parameters": uniqueParameterCount, "file_bytes": fileByteCount, "unique_bytes": uniqueByteCount,
-            "bits_per_weight": (bitsPerWeight * 10_000).rounded() / 10_000,
-            "parts": Dictionary(uniqueKeysWithValues: parts.map { ($0.part.rawValue, $0.byteCount) }),
-            "sections": ["embedder": embedderByteCount, "core": coreByteCount, "head": headByteCount, "tables": tablesByteCount],
-            "tokenizer_bytes": tokenizerByteCount, "table_bytes": tableByteCount, "padding_bytes": paddingByteCount,
-            "context": contextTokenCount, "arena_bytes": arenaByteCount,
-            "shared": shared.map { ["names": $0.names, "bytes_before": $0.byteCountBefore, "bytes_after": $0.byteCountAfter] as [String: Any] },
-        ]
-        let data = try! JSONSerialization.data(withJSONObject: object, options: [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes])
-        return String(decoding: data, as: UTF8.self) + "\n"
-    }
-
-    /// One self-contained page.
-    public var html: String {
-        func escape(_ text: String) -> String {
-            text.replacingOccurrences(of: "&", with: "&amp;").replacingOccurrences(of: "<", with: "&lt;")
-        }
-        return """
-            <!doctype html><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>stlm-pack report</title>
-            <style>body{font:15px/1.5 system-ui,sans-serif;max-width:50em;margin:2em auto;padding:0 1em}pre{overflow-x:auto}</style>
-            <h1>stlm-pack report</h1><pre>\(escape(text))</pre>
-
-            """
     }
 
     private func bytes(_ count: Int) -> String { grouped(count) + " bytes" }

@@ -5,20 +5,31 @@ import ModelFile
 import STLM
 
 /// A checkpoint packed in memory, opened once to prove that it opens.
-public struct PackedModel {
+public struct PackedModel: Sendable {
     public let bytes: [UInt8]
     public let report: PackReport
+    /// Sentences about what the user should know before trusting the file.
+    public let warnings: [String]
 
     /// - Parameters:
     ///   - checkpoint: content of a checkpoint of any known kind.
     ///   - tokenizers: content of a tokenizer file, or of a pair of them; none for token ids only.
     ///   - progress: called with what is being done.
     public init(
-        checkpoint: Data, tokenizers: [Data] = [], width: WeightWidth, progress: @escaping (String) -> Void = { _ in }
+        checkpoint: Data, tokenizers: [Data] = [], settings: PackSettings, progress: @escaping (String) -> Void = { _ in }
     ) throws(PackError) {
         progress("reading the checkpoint")
         let model = try Self.floatModel(checkpoint)
-        try self.init(model, tokenizer: Self.tables(model, tokenizers), width: width, progress: progress)
+        try self.init(model, tokenizer: Self.tables(model, tokenizers), settings: settings, progress: progress)
+    }
+
+    package init(_ model: FloatModel, tokenizer: TokenizerTables?, width: WeightWidth) throws(PackError) {
+        try self.init(model, tokenizer: tokenizer, settings: PackSettings(.width(width)))
+    }
+
+    /// All matrices alike, nothing calibrated or measured.
+    public init(checkpoint: Data, tokenizers: [Data] = [], width: WeightWidth) throws(PackError) {
+        try self.init(checkpoint: checkpoint, tokenizers: tokenizers, settings: PackSettings(.width(width)))
     }
 
     /// The tables of the files that are given, or of words where the model is made for them.
@@ -40,12 +51,10 @@ public struct PackedModel {
     }
 
     package init(
-        _ model: FloatModel, tokenizer: TokenizerTables?, width: WeightWidth, progress: @escaping (String) -> Void = { _ in }
+        _ model: FloatModel, tokenizer: TokenizerTables?, settings: PackSettings, progress: @escaping (String) -> Void = { _ in }
     ) throws(PackError) {
-        let packed = try ModelPacker(width: width, progress: progress).pack(model, tokenizer: tokenizer)
-        bytes = packed.bytes
-        progress("verifying")
-        report = try Self.report(packed.bytes, packed.shelf, width)
+        let run = try PackRun(model, tokenizer, settings, progress)
+        (bytes, report, warnings) = (run.bytes, run.report, run.warnings)
     }
 
     /// The float model of a checkpoint, recognised by its content.
@@ -62,30 +71,5 @@ public struct PackedModel {
         } catch {
             fatalError("unreachable: \(error)")
         }
-    }
-
-    /// Opens the file as the runtime will, and reads off it what the report says.
-    private static func report(_ bytes: [UInt8], _ shelf: TensorShelf, _ width: WeightWidth) throws(PackError) -> PackReport {
-        let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: bytes.count, alignment: 64)
-        defer { memory.deallocate() }
-        memory.copyBytes(from: bytes)
-        do {
-            let file = try ModelFile(memory.baseAddress!, byteCount: bytes.count)
-            try file.verifyWeights()
-            let model = Model(file)
-            let plan = try MemoryPlan(model, SessionOptions(model))
-            return PackReport(file: file, plan: plan, shelf: shelf, width: width)
-        } catch let error as ModelFileError {
-            throw .ownOutput(sentence: error.sentence)
-        } catch {
-            throw .ownOutput(sentence: "\(error)")
-        }
-    }
-}
-
-extension ModelFileError {
-    /// The error as a sentence, for the host side.
-    public var sentence: String {
-        String(unsafeUninitializedCapacity: 512) { write(into: $0) }
     }
 }

@@ -1,6 +1,7 @@
 import FloatModel
 import Foundation
 import ModelFile
+import Quantization
 
 /// Cosines and sines for every position: stlm-1, section 6, encoding 4.
 func rotationTensor(positionCount: Int, headSize: Int, base: Double) -> EncodedTensor {

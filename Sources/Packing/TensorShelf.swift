@@ -1,6 +1,7 @@
 import FloatModel
 import Foundation
 import ModelFile
+import Quantization
 
 /// The tensors of a file in the making: each content once, with all its names.
 ///
@@ -14,6 +15,10 @@ package final class TensorShelf {
         package var unsharedByteCount: Int
         package var part: ModelPart
         package var section: ModelSection
+        /// The matrix it was made of, if it is one.
+        var matrix: FloatMatrix?
+        /// Of a matrix: relative to the results of its layer, as `QuantizedMatrix.relativeError`.
+        package var relativeError = 0.0
     }
 
     package private(set) var entries: [Entry] = []
@@ -24,11 +29,13 @@ package final class TensorShelf {
     var nextStartsBlock = false
     var part = ModelPart.embedding
     var section = ModelSection.embedder
+    var isHeadOfBlocks = false
 
     /// The tensor of a matrix, encoded by `encode` if it is new.
-    func place(_ matrix: FloatMatrix, _ encode: () -> EncodedTensor) -> UInt32 {
+    func place(_ matrix: FloatMatrix, error: @autoclosure () -> Double = 0, _ encode: () -> EncodedTensor) -> UInt32 {
         if let index = byMatrix[ObjectIdentifier(matrix)] { return index }
         let index = place(encode(), names: matrix.names)
+        (entries[Int(index)].matrix, entries[Int(index)].relativeError) = (matrix, error())
         byMatrix[ObjectIdentifier(matrix)] = index
         matrices.append(matrix)
         return index

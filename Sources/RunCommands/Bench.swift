@@ -13,6 +13,7 @@ func bench(_ options: Options) -> Int32 {
     let model = opened.model
     do throws(SessionError) {
         var settings = SessionOptions(model, kernels: kernels)
+        settings.keyValueType = options.keyValueType
         settings.threadCount = threadCount(options)
         if let batch = options.batchTokenCount { settings.batchTokenCount = batch }
         settings.sampling.temperature = 0

@@ -18,6 +18,7 @@ func generate(_ options: Options) -> Int32 {
     do throws(SessionError) {
         var settings = SessionOptions(model, kernels: kernels)
         settings.contextTokenCount = options.contextTokenCount
+        settings.keyValueType = options.keyValueType
         settings.threadCount = threadCount(options)
         if let batch = options.batchTokenCount { settings.batchTokenCount = batch }
         settings.sampling = options.sampling(settings.sampling)

@@ -48,6 +48,8 @@ func printHelp() -> Int32 {
           --rounds N            how often; medians are printed (5)
         All:
           --context N           positions (the model's own)
+          --kv TYPE             bits of cached keys and values: int16, int8, or int4 (int8 keys, int4 values);
+                                fewer need less memory and are read faster (int16)
           --batch N             positions of a prompt computed at once; fewer need less memory (64)
           --threads N           threads (one for each fast core)
           -h, --help            this

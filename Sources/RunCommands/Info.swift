@@ -1,5 +1,6 @@
 import CPlatform
 import Console
+import Kernels
 import ModelFile
 import STLM
 import Tokenizers
@@ -11,6 +12,7 @@ func info(_ options: Options) -> Int32 {
     do throws(SessionError) {
         var settings = SessionOptions(model)
         settings.contextTokenCount = options.contextTokenCount
+        settings.keyValueType = options.keyValueType
         settings.threadCount = threadCount(options)
         let plan = try MemoryPlan(model, settings)
         if options.verifies {
@@ -123,35 +125,11 @@ private func writeText(_ out: inout Writer, _ model: Model, _ plan: MemoryPlan, 
     out.grouped(plan.arenaByteCount)
     out.text(" bytes at a context of ")
     out.number(plan.contextTokenCount)
-    out.text("\n\n  tensor  encoding          rows  columns       bytes  name\n")
-    for index in 0..<file.tensorCount {
-        let tensor = file.tensor(index)
-        column(&out, index, 8)
-        out.text("  ")
-        let name = Encoding(rawValue: tensor.encoding)!.name
-        out.text(name)
-        for _ in name.utf8CodeUnitCount..<16 { out.byte(0x20) }
-        column(&out, Int(tensor.rows), 6)
-        column(&out, Int(tensor.columns), 9)
-        column(&out, Int(file.region(file.firstWeightsRegion + index).byteCount), 12)
-        out.text("  ")
-        var written = 0
-        for k in 0..<file.nameCount {
-            let entry = file.name(k)
-            let target = entry.isAlias ? file.name(Int(entry.target)).target : entry.target
-            if Int(target) != index { continue }
-            written += 1
-            if written > 3 { continue }
-            if written > 1 { out.text(", ") }
-            out.bytes(bytes(file.nameText(k)))
-        }
-        if written > 3 {
-            out.text(" and ")
-            out.number(written - 3)
-            out.text(" more")
-        }
-        out.text("\n")
-    }
+    out.text(", keys and values ")
+    out.text(plan.keyValueType.name)
+    out.text("\n")
+    LedgerView(file)?.writeText(&out, model)
+    TensorTable(file).writeText(&out)
 }
 
 /// "1 step", "2 steps".
@@ -160,22 +138,6 @@ private func counted(_ out: inout Writer, _ number: Int, _ noun: StaticString) {
     out.text(" ")
     out.text(noun)
     if number != 1 { out.text("s") }
-}
-
-/// A number right-aligned in a column.
-private func column(_ out: inout Writer, _ number: Int, _ width: Int) {
-    var digits = 1
-    var rest = number
-    while rest >= 10 {
-        rest /= 10
-        digits += 1
-    }
-    for _ in digits..<max(digits, width) { out.byte(0x20) }
-    out.number(number)
-}
-
-private func bytes(_ raw: UnsafeRawBufferPointer) -> UnsafeBufferPointer<UInt8> {
-    UnsafeBufferPointer(start: raw.baseAddress?.assumingMemoryBound(to: UInt8.self), count: raw.count)
 }
 
 private func writeJSON(_ out: inout Writer, _ model: Model, _ plan: MemoryPlan) {
@@ -217,6 +179,14 @@ private func writeJSON(_ out: inout Writer, _ model: Model, _ plan: MemoryPlan) 
     field("file_bytes", file.byteCount)
     field("padding_bytes", file.paddingByteCount)
     field("context", plan.contextTokenCount)
+    out.text(", \"kv\": \"")
+    out.text(plan.keyValueType.name)
+    out.text("\"")
     field("arena_bytes", plan.arenaByteCount)
+    field("kv_bytes", plan.keyValueByteCount)
+    out.text(", \"ledger\": ")
+    if let ledger = LedgerView(file) { ledger.writeJSON(&out) } else { out.text("null") }
+    out.text(", \"tensor_list\": ")
+    TensorTable(file).writeJSON(&out)
     out.text("}\n")
 }

@@ -18,6 +18,7 @@ func logits(_ options: Options) -> Int32 {
     do throws(SessionError) {
         var session = SessionOptions(model, kernels: kernels)
         session.contextTokenCount = options.contextTokenCount ?? count / model.inputSize
+        session.keyValueType = options.keyValueType
         session.threadCount = threadCount(options)
         session.sampling.temperature = 0
         let plan = try MemoryPlan(model, session)

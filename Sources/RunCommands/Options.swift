@@ -27,6 +27,7 @@ struct Options {
     var promptCount: Int?
     var roundCount: Int?
     var contextTokenCount: Int?
+    var keyValueType = KeyValueType.int16
     var threadCount: Int?
     var batchTokenCount: Int?
     var seed: UInt64?
@@ -95,6 +96,7 @@ struct Options {
         if equals(flag, "--context") { return count(flag, &words, all, 1, UInt64(Limit.context), &contextTokenCount) }
         if equals(flag, "--threads") || equals(flag, "-t") { return count(flag, &words, all, 1, UInt64(STLM_POOL_THREADS_MAX), &threadCount) }
         if equals(flag, "--batch") { return count(flag, &words, generate | Verb.bench.rawValue, 1, UInt64(Limit.context), &batchTokenCount) }
+        if equals(flag, "--kv") { return keyValueType(flag, &words) }
         if equals(flag, "--temp") { return q16(flag, &words, 0, Limit.setting, &temperature) }
         if equals(flag, "--top-p") { return q16(flag, &words, 1, 65_536, &topP) }
         if equals(flag, "--min-p") { return q16(flag, &words, 0, 65_536, &minP) }
@@ -180,6 +182,19 @@ struct Options {
         guard let value = number(flag, &words, verbs, least, most) else { return false }
         target = UInt32(value)
         return true
+    }
+
+    private mutating func keyValueType(_ flag: Word, _ words: inout Arguments) -> Bool {
+        guard let word = value(flag, &words) else { return false }
+        for number in 0..<KeyValueType.count {
+            let type = KeyValueType(rawValue: number)!
+            if equals(word, type.name) {
+                keyValueType = type
+                return true
+            }
+        }
+        complain("%n takes int16, int8 or int4, not '%d'", name: flag, detail: word)
+        return false
     }
 
     private func q16(_ flag: Word, _ words: inout Arguments, _ least: UInt32, _ most: UInt32, _ target: inout UInt32?) -> Bool {

@@ -68,6 +68,7 @@ func scoringPlan(_ model: Model, _ options: Options) throws(SessionError) -> Mem
     if !model.record.isCausal { throw .notCausal }
     var settings = SessionOptions(model)
     settings.contextTokenCount = options.contextTokenCount
+    settings.keyValueType = options.keyValueType
     settings.threadCount = threadCount(options)
     // Logits of every position are wanted: a few rows at a time.
     settings.batchTokenCount = 16

@@ -16,7 +16,7 @@ struct LinearJob {
         self.second = second
         let blocks = first.layer.matrix.blockCount + (second?.layer.matrix.blockCount ?? 0)
         // One run of rows for each thread, so that it reads its weights in order, where that is worth handing over.
-        let worthwhile = blocks * first.layer.matrix.lineCount * vectorCount / Self.worthwhileLineCount
+        let worthwhile = blocks * first.layer.matrix.columns / 4 * vectorCount / Self.worthwhileLineCount
         let parts = max(1, min(threadCount, worthwhile))
         blocksPerPart = (blocks + parts - 1) / parts
     }
@@ -45,10 +45,14 @@ struct RowJob {
 
     /// Every `partCount`-th group of rows: rows may cost more the later they come, and neighbours share lines of the cache.
     func run(_ part: Int) {
-        let group = max(1, min(8, count / partCount))
-        var first = part * group
+        var group = max(1, min(8, count / partCount)), first = part * group
+        if case .heads(let work) = work, work.scope.keyValueType == .int4 {
+            // Values at 8 positions share words of the cache.
+            group = 8
+            first = part * group - work.scope.firstPosition % 8
+        }
         while first < count {
-            for row in first..<min(first + group, count) { session.pointee.perform(work, row: row, part: part) }
+            for row in max(0, first)..<min(first + group, count) { session.pointee.perform(work, row: row, part: part) }
             first += partCount * group
         }
     }
@@ -64,6 +68,8 @@ enum RowWork {
     case attention(AttentionWork)
     /// Activation, the gate, and the codes of the result for a layer.
     case activation(ActivationWork)
+    /// Codes of what the first half of a correction gives, for the other.
+    case correction(Linear)
 }
 
 struct AttentionWork {

@@ -7,6 +7,8 @@ import Tokenizers
 public struct SessionOptions: Sendable {
     /// Positions of the key-value cache; nil is the model's default.
     public var contextTokenCount: Int?
+    /// What the core keeps keys and values as; those of the slots of a block are always of 16 bits.
+    public var keyValueType = KeyValueType.int16
     /// Positions computed at once while a prompt is read: more read the weights less often. A model that is not causal needs all of
     /// them at once.
     public var batchTokenCount = 64
@@ -31,6 +33,7 @@ public struct MemoryPlan: Sendable {
     }
 
     public let contextTokenCount: Int
+    public let keyValueType: KeyValueType
     public let batchTokenCount: Int
     public let logitRowCount: Int
     public let threadCount: Int
@@ -38,6 +41,8 @@ public struct MemoryPlan: Sendable {
     let rowCount: Int
     /// Bytes between the codes of two rows.
     let codeStride: Int
+    /// The same of the narrow rows of corrections.
+    let correctionStride: Int
     /// Positions or slots that attention can be over, rounded up to 16.
     let attentionCapacity: Int
 
@@ -63,6 +68,13 @@ public struct MemoryPlan: Sendable {
     public private(set) var fractionBits = Region()
     /// (2, 2, rows) Int32: shifts of two linear layers at a time, and of their biases
     public private(set) var shifts = Region()
+    /// Of corrected layers: (rows, rank) Int32, its fraction bits (rows) Int, its codes (rows, correctionStride) and (rows) VectorScale
+    public private(set) var correction = Region()
+    public private(set) var correctionFractionBits = Region()
+    public private(set) var correctionCodes = Region()
+    public private(set) var correctionScales = Region()
+    /// (rows, codeStride): codes of 16 bits as a correction wants them, where its layer wants them otherwise
+    public private(set) var turnedCodes = Region()
     /// (rows, heads, headSize rounded up to 2) Int16, then (rows, heads) VectorScale
     public private(set) var queries = Region()
     public private(set) var queryScales = Region()
@@ -95,12 +107,16 @@ public struct MemoryPlan: Sendable {
 
     public private(set) var arenaByteCount = 0
 
+    /// Bytes of the arena that are the core's keys and values.
+    public var keyValueByteCount: Int { keyValues.byteCount }
+
     public init(_ model: Model, _ options: SessionOptions) throws(SessionError) {
         let maximum = Int(model.record.contextMaximum)
         let context = options.contextTokenCount ?? Int(model.record.contextDefault)
         if context < 1 || context > maximum { throw .contextOutOfRange(asked: context, maximum: maximum) }
         let batch = model.record.isCausal ? max(1, min(options.batchTokenCount, context)) : context
         contextTokenCount = context
+        keyValueType = options.keyValueType
         batchTokenCount = batch
         logitRowCount = max(1, min(options.logitRowCount, batch))
         threadCount = max(1, min(options.threadCount, Int(STLM_POOL_THREADS_MAX)))
@@ -125,6 +141,8 @@ public struct MemoryPlan: Sendable {
         let rows = max(batch, slotCount)
         rowCount = rows
         codeStride = Layout.align(all.code, 64)
+        let corrections = Corrections(model, options.kernels)
+        correctionStride = Layout.align(corrections.codeByteCount, 64)
         attentionCapacity = Layout.align(max(context, slotCount), 16)
 
         residual = reserve(batch * model.hiddenSize * 4)
@@ -138,6 +156,11 @@ public struct MemoryPlan: Sendable {
         other = reserve(rows * all.wide * 4)
         fractionBits = reserve(3 * rows * MemoryLayout<Int>.stride)
         shifts = reserve(4 * rows * 4)
+        correction = reserve(rows * corrections.rank * 4)
+        correctionFractionBits = reserve(corrections.rank == 0 ? 0 : rows * MemoryLayout<Int>.stride)
+        correctionCodes = reserve(rows * correctionStride)
+        correctionScales = reserve(corrections.rank == 0 ? 0 : rows * MemoryLayout<VectorScale>.stride)
+        turnedCodes = reserve(corrections.turnsCodes ? rows * codeStride : 0)
         queries = reserve(rows * all.queries * 2)
         queryScales = reserve(rows * all.heads * MemoryLayout<VectorScale>.stride)
         keyValueScales = reserve(rows * 2 * all.kvHeads * MemoryLayout<VectorScale>.stride)
@@ -145,7 +168,7 @@ public struct MemoryPlan: Sendable {
         attentionSums = reserve(threadCount * Layout.align(all.headSize, 16) * 8)
         logits = reserve((model.writesBlocks ? slotCount : logitRowCount) * model.logitCount * 4)
         var cache = 0
-        for index in model.coreSteps { cache += model.cacheByteCount(model.file.step(index), positionCount: context) }
+        for index in model.coreSteps { cache += model.cacheByteCount(model.file.step(index), positionCount: context, keyValueType) }
         keyValues = reserve(cache)
         history = reserve(context * model.inputSize * 4)
         drawn = reserve(model.outputSize * 4)
@@ -179,6 +202,29 @@ public struct MemoryPlan: Sendable {
         let region = Region(offset: arenaByteCount, byteCount: byteCount)
         arenaByteCount = Layout.align(arenaByteCount + byteCount, 64)
         return region
+    }
+}
+
+/// Greatest sizes among the corrections of a model.
+private struct Corrections {
+    var rank = 0
+    /// Of the codes of a narrow row.
+    var codeByteCount = 0
+    /// A layer and what corrects it may want codes of 16 bits in different forms.
+    var turnsCodes = false
+
+    init(_ model: Model, _ kernels: KernelSet) {
+        func form(_ matrix: UInt32) -> CodeForm {
+            Linear(matrix: model.matrix(matrix), bias: nil, biasFractionBits: 0, activationBits: 16).codeForm(kernels)
+        }
+        for index in 0..<model.file.tensorCount {
+            guard let parts = model.file.corrected(index) else { continue }
+            let up = model.matrix(parts.up)
+            rank = max(rank, up.columns)
+            let layer = Linear(matrix: up, bias: nil, biasFractionBits: 0, activationBits: Int(parts.activationBits))
+            codeByteCount = max(codeByteCount, layer.paddedColumns * layer.activationBits / 8)
+            if form(parts.base) != form(parts.down) { turnsCodes = true }
+        }
     }
 }
 

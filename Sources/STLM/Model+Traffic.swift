@@ -7,7 +7,7 @@ extension Model {
     public var weightByteCountPerPosition: Int {
         let rows = takesBlocks ? blockSize * 2 : record.embedder.positionTensor == Layout.none ? 1 : 2
         let table = matrix(record.embedder.table)
-        var sum = rows * table.lineCount * 4
+        var sum = rows * table.rowByteCount
         for index in 0..<headSteps.lowerBound { sum += byteCount(file.step(index)) }
         var head = byteCount(record.head.output)
         for index in headSteps { head += byteCount(file.step(index)) }
@@ -17,7 +17,10 @@ extension Model {
 
     private func byteCount(_ layer: LinearRecord) -> Int {
         let matrix = matrix(layer.tensor)
-        return matrix.blockCount * (matrix.lineCount * 64 + 32)
+        let own = matrix.blockCount * matrix.blockByteCount
+        guard let correction = correction(layer) else { return own }
+        let down = correction.down.matrix, up = correction.up.matrix
+        return own + down.blockCount * down.blockByteCount + up.blockCount * up.blockByteCount
     }
 
     private func byteCount(_ step: StepRecord) -> Int {

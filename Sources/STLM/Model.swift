@@ -65,8 +65,8 @@ public struct Model {
     }
 
     /// Bytes of the keys and values of a step at so many positions.
-    func cacheByteCount(_ step: StepRecord, positionCount: Int) -> Int {
-        step.attention == Layout.none ? 0 : KeyValueLayout(file.attention(Int(step.attention)), positionCount).byteCount
+    func cacheByteCount(_ step: StepRecord, positionCount: Int, _ type: KeyValueType = .int16) -> Int {
+        step.attention == Layout.none ? 0 : KeyValueLayout(file.attention(Int(step.attention)), positionCount, type).byteCount
     }
     public var bosToken: UInt32? { record.bosToken == Layout.none ? nil : record.bosToken }
 
@@ -76,11 +76,13 @@ public struct Model {
         return false
     }
 
+    /// A matrix, of a corrected one the base.
     func matrix(_ tensor: UInt32) -> Matrix {
+        if let parts = file.corrected(Int(tensor)) { return matrix(parts.base) }
         let record = file.tensor(Int(tensor))
         return Matrix(
-            bytes: file.tensorBytes(Int(tensor)), rows: Int(record.rows), columns: Int(record.columns),
-            exponent: Int(record.exponent), codeBits: record.encoding == Encoding.int8Rows.rawValue ? 8 : 16)
+            Encoding(rawValue: record.encoding)!, bytes: file.tensorBytes(Int(tensor)), rows: Int(record.rows),
+            columns: Int(record.columns), exponent: Int(record.exponent))
     }
 
     func linear(_ record: LinearRecord) -> Linear {
@@ -93,6 +95,14 @@ public struct Model {
         return Linear(
             matrix: matrix(record.tensor), bias: bias, biasFractionBits: biasFractionBits,
             activationBits: Int(record.activationBits))
+    }
+
+    /// What is added to the result of a layer; nil for most. arithmetic-1, section 4.1.
+    func correction(_ record: LinearRecord) -> Correction? {
+        guard let parts = file.corrected(Int(record.tensor)) else { return nil }
+        return Correction(
+            down: Linear(matrix: matrix(parts.down), bias: nil, biasFractionBits: 0, activationBits: Int(record.activationBits)),
+            up: Linear(matrix: matrix(parts.up), bias: nil, biasFractionBits: 0, activationBits: Int(parts.activationBits)))
     }
 
     func vector(_ tensor: UInt32) -> UnsafePointer<Int32> {

@@ -25,6 +25,7 @@ public enum Operation: Int, Sendable {
         case .heads: self = .heads
         case .attention: self = .attention
         case .activation: self = .activation
+        case .correction: self = .linear
         }
     }
 

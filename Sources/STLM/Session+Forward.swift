@@ -20,12 +20,13 @@ extension Session {
 
         var stream = Stream(rows: residual, count: count, width: model.hiddenSize, fractionBits: model.residualFractionBits)
         let scope = AttentionScope(
-            capacity: plan.contextTokenCount, firstPosition: firstPosition, isCausal: model.record.isCausal)
+            keyValueType: plan.keyValueType, capacity: plan.contextTokenCount, firstPosition: firstPosition,
+            isCausal: model.record.isCausal)
         var cache = arena + plan.keyValues.offset
         for index in model.coreSteps {
             let step = model.file.step(index)
             run(step, &stream, cache: cache, scope)
-            cache += model.cacheByteCount(step, positionCount: plan.contextTokenCount)
+            cache += model.cacheByteCount(step, positionCount: plan.contextTokenCount, plan.keyValueType)
         }
     }
 

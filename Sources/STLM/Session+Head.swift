@@ -107,7 +107,7 @@ extension Session {
         let projection = model.linear(model.record.head.projection)
         normalize(model.record.head.inputNorm, coreStream(row..<row + 1), for: projection)
         let projected = linear(projection, .fixed(fractionBits: fractionBits), count: 1, result: result)
-        run(LinearJob(projected, vectorCount: 1, threadCount: plan.threadCount))
+        run(LinearJob(projected, vectorCount: 1, threadCount: plan.threadCount), model.record.head.projection, count: 1)
     }
 
     /// Logits of a stream's rows.
@@ -115,6 +115,8 @@ extension Session {
         let layer = model.linear(model.record.head.output)
         normalize(norm, stream, for: layer)
         let output = linear(layer, .fixed(fractionBits: model.logitFractionBits), count: stream.count, result: logits)
-        run(LinearJob(output, vectorCount: stream.count, threadCount: plan.threadCount), as: .output)
+        run(
+            LinearJob(output, vectorCount: stream.count, threadCount: plan.threadCount), model.record.head.output, count: stream.count,
+            as: .output)
     }
 }

@@ -12,6 +12,7 @@ extension Session {
             for head in 0..<work.headCount { attend(work, row: row, head: head, part: part) }
             quantizeMixed(work, row: row)
         case .activation(let work): activateRow(work, row)
+        case .correction(let up): quantizeCorrection(up, row: row)
         }
     }
 
@@ -44,19 +45,39 @@ extension Session {
             rotate(values, headCount: heads + kvHeads, headSize: size, row: table, kernels)
         }
         quantizeHeads(
-            values, headCount: heads, headSize: size, fractionBits: fractionBits, into: queries, codeStride: work.querySize,
+            values, headCount: heads, headSize: size, fractionBits: fractionBits, form: .int16, into: queries, codeStride: work.querySize,
             scales: queryScales, kernels)
-        // In place: a vector is done with when its codes are there.
-        let keys = values + heads * size  // (2 kvHeads, size), then (2 kvHeads, 2 * size) codes
-        let codes = UnsafeMutableRawPointer(keys).assumingMemoryBound(to: Int16.self)
+        placeKeysAndValues(values + heads * size, work, row, fractionBits)
+    }
+
+    /// - Parameters:
+    ///   - heads: (2 kvHeads, size): keys, then values. Their codes take their place: a vector is done with when its codes are there.
+    private func placeKeysAndValues(_ heads: UnsafeMutablePointer<Int32>, _ work: AttentionWork, _ row: Int, _ fractionBits: Int) {
+        let kvHeads = work.kvHeadCount, size = work.headSize, type = work.cache.layout.type
+        let position = work.scope.firstPosition + row
         let scales = pointer(plan.keyValueScales, as: VectorScale.self) + row * 2 * kvHeads  // (2 kvHeads)
-        quantizeHeads(
-            keys, headCount: 2 * kvHeads, headSize: size, fractionBits: fractionBits, into: codes, codeStride: 2 * size,
-            scales: scales, kernels)
+        let isSmall = size <= KeyValueType.smallHeadSize
+        let keyForm: CodeForm = type == .int16 || isSmall ? .int16 : .int8, valueForm: CodeForm = type == .int8 ? .int8 : .int16
+        func quantize(_ range: Range<Int>, _ form: CodeForm) {
+            let place = heads + range.lowerBound * size
+            quantizeHeads(
+                place, headCount: range.count, headSize: size, fractionBits: fractionBits, form: form, into: place,
+                codeStride: size * 32 / form.bits, scales: scales + range.lowerBound, kernels)
+        }
+        quantize(0..<(keyForm == valueForm ? 2 : 1) * kvHeads, keyForm)
+        if keyForm != valueForm { quantize(kvHeads..<2 * kvHeads, valueForm) }
         for h in 0..<kvHeads {
             let head = work.cache.head(h)
-            head.setKey(codes + 2 * h * size, scales[h], position: position, headSize: size)
-            head.setValue(codes + 2 * (kvHeads + h) * size, scales[kvHeads + h], position: position, headSize: size)
+            let key = UnsafeMutableRawPointer(heads + h * size), value = UnsafeMutableRawPointer(heads + (kvHeads + h) * size)
+            var keyScale = scales[h], valueScale = scales[kvHeads + h]
+            if type != .int16, isSmall {
+                keyScale = quantizeBytes(key.assumingMemoryBound(to: Int16.self), keyScale, count: size, into: key, kernels)
+            }
+            if type == .int4 {
+                valueScale = quantizeNibbles(value.assumingMemoryBound(to: Int16.self), valueScale, count: size, into: value, kernels)
+            }
+            head.setKey(key, keyScale, position: position, headSize: size)
+            head.setValue(value, valueScale, position: position, headSize: size)
         }
     }
 

@@ -11,7 +11,7 @@ extension Session {
         if step.attention != Layout.none {
             let record = model.file.attention(Int(step.attention))
             let work = AttentionWork(
-                record: record, cache: KeyValueSlot(cache, record, scope.capacity), scope: scope, count: stream.count,
+                record: record, cache: KeyValueSlot(cache, record, scope), scope: scope, count: stream.count,
                 output: model.linear(record.output))
             attend(work, norm: step.attentionNorm, stream)
         }
@@ -27,7 +27,7 @@ extension Session {
         normalize(norm, stream, for: layer)
         let queriesKeysValues = linear(
             layer, .floating, count: stream.count, result: pointer(plan.wide, as: Int32.self), fractionBits: fractionBits)
-        run(LinearJob(queriesKeysValues, vectorCount: stream.count, threadCount: plan.threadCount))
+        run(LinearJob(queriesKeysValues, vectorCount: stream.count, threadCount: plan.threadCount), work.record.qkv, count: stream.count)
 
         run(.heads(work), count: stream.count, size: layer.matrix.rows)
 
@@ -52,7 +52,7 @@ extension Session {
 
         let output = linear(
             work.output, .fixed(fractionBits: stream.fractionBits), count: stream.count, result: stream.rows, accumulate: true)
-        run(LinearJob(output, vectorCount: stream.count, threadCount: plan.threadCount))
+        run(LinearJob(output, vectorCount: stream.count, threadCount: plan.threadCount), work.record.output, count: stream.count)
     }
 
     /// A feed-forward, added to the stream or in place of it.
@@ -70,18 +70,18 @@ extension Session {
         if isGated {
             let gate = model.linear(record.gate)
             let upRun = linear(up, .floating, count: count, result: second, fractionBits: secondFractionBits)
-            if gate.codeForm(kernels) == up.codeForm(kernels), gate.paddedColumns == up.paddedColumns {
+            if gate.codeForm(kernels) == up.codeForm(kernels) {
                 let gateRun = linear(gate, .floating, count: count, result: first, fractionBits: firstFractionBits, slot: 1)
-                run(LinearJob(gateRun, upRun, vectorCount: count, threadCount: plan.threadCount))
+                run(LinearJob(gateRun, upRun, vectorCount: count, threadCount: plan.threadCount), record.gate, record.up, count: count)
             } else {
-                run(LinearJob(upRun, vectorCount: count, threadCount: plan.threadCount))
+                run(LinearJob(upRun, vectorCount: count, threadCount: plan.threadCount), record.up, count: count)
                 normalize(step.feedForwardNorm, stream, for: gate)
                 let gateRun = linear(gate, .floating, count: count, result: first, fractionBits: firstFractionBits)
-                run(LinearJob(gateRun, vectorCount: count, threadCount: plan.threadCount))
+                run(LinearJob(gateRun, vectorCount: count, threadCount: plan.threadCount), record.gate, count: count)
             }
         } else {
             let upRun = linear(up, .floating, count: count, result: first, fractionBits: firstFractionBits)
-            run(LinearJob(upRun, vectorCount: count, threadCount: plan.threadCount))
+            run(LinearJob(upRun, vectorCount: count, threadCount: plan.threadCount), record.up, count: count)
         }
 
         let activation = ActivationWork(
@@ -94,7 +94,7 @@ extension Session {
         }
         let downRun = linear(
             down, .fixed(fractionBits: stream.fractionBits), count: count, result: stream.rows, accumulate: !step.replaces)
-        run(LinearJob(downRun, vectorCount: count, threadCount: plan.threadCount))
+        run(LinearJob(downRun, vectorCount: count, threadCount: plan.threadCount), record.down, count: count)
     }
 
     // MARK: Layers

@@ -1,3 +1,4 @@
+import Kernels
 import ModelFile
 
 /// The vectors that a section of the model works on: arithmetic-1, section 6.1.
@@ -11,6 +12,8 @@ struct Stream {
 
 /// Which keys and values the rows of a stream see, and where theirs go.
 struct AttentionScope {
+    /// What a cache keeps keys and values as.
+    var keyValueType = KeyValueType.int16
     /// Positions that a cache has room for.
     let capacity: Int
     /// Position of the stream's first row.

@@ -42,7 +42,23 @@ import Testing
         #expect((result["text_bytes_per_second"] != nil) == model.writesBlocks)
     }
 
-    /// Counted by hand: rows are padded to 16, columns to 4, and 16 rows have 32 bytes of scales.
+    /// What is measured has the type and the arena that `info` says.
+    @Test(arguments: [KeyValueType.int16, .int8, .int4]) func typesOfKeysAndValuesAreNamed(_ type: KeyValueType) throws {
+        let name = "\(type)", path = CommandFixture.merges
+        let result = try bench(path, "-p", "6", "-n", "5", "--threads", "1", "--context", "20", "--kv", name)
+        let info = try Program.run("info", path, "--json", "--threads", "1", "--context", "20", "--kv", name)
+        let object = try #require(JSONSerialization.jsonObject(with: Data(info.output)) as? [String: Any])
+        #expect(result["kv"] as? String == name && object["kv"] as? String == name)
+        let model = try CommandFixture.opened(path).model
+        var options = SessionOptions(model)
+        (options.contextTokenCount, options.keyValueType) = (20, type)
+        let plan = try MemoryPlan(model, options)
+        #expect(try number(object, "arena_bytes") == Double(plan.arenaByteCount) && number(object, "kv_bytes") == Double(plan.keyValueByteCount))
+        #expect(try Program.run("info", path, "--kv", name).text.contains("keys and values \(name)"))
+        #expect(try Program.run("bench", path, "-p", "4", "-n", "4", "--rounds", "1", "--kv", name).text.contains("keys and values \(name)"))
+    }
+
+    /// Counted by hand: rows are padded to 16, columns to 4, and 16 rows have 32 bytes of scales; of the table one row and its scale.
     @Test func weightsOfATokenAreCountedAsOftenAsTheyAreRead() throws {
         func bytes(_ rows: Int, _ columns: Int) -> Int { (rows + 15) / 16 * ((columns + 3) / 4 * 64 + 32) }
         for isShared in [false, true] {
@@ -51,7 +67,7 @@ import Testing
             let width = source.hiddenSize, size = width / source.headCount
             let attention = bytes((source.headCount + 2 * source.headCount / source.groupSize) * size, width) + bytes(width, width)
             let feedForward = 2 * bytes(source.feedForwardSize, width) + bytes(width, source.feedForwardSize)
-            let expected = source.layerCount * (attention + feedForward) + bytes(source.vocabularySize, width) + (width + 3) / 4 * 4
+            let expected = source.layerCount * (attention + feedForward) + bytes(source.vocabularySize, width) + (width + 3) / 4 * 4 + 2
             #expect(model.weightByteCountPerPosition == expected)
         }
     }

@@ -26,7 +26,7 @@ import Testing
 
     @Test(arguments: [
         ([], "no checkpoint is given"), (["a", "b"], "'b' is one file too many"), (["--colour"], "no flag --colour"),
-        (["a", "-o"], "-o needs a value"), (["a", "--weights", "int4"], "int8 or int16, not 'int4'"), (["a", "--weights"], "needs a value"),
+        (["a", "-o"], "-o needs a value"), (["a", "--weights", "int7"], "not 'int7'"), (["a", "--weights"], "needs a value"),
         (["a", "--report", "x.pdf"], ".html, .json or .txt"), (["a", "--tokenizer", "x", "--tokenizer", "y", "--tokenizer", "z"], "given three times"),
     ]) func wrongUseIsOneSentenceAndTwo(_ words: [String], _ part: String) throws {
         expectRefusal(try Program.pack.call(words, folder: folder.url.path), status: 2, containing: part)

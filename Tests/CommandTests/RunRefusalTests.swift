@@ -34,6 +34,9 @@ import Testing
         (["MODEL", "--repeat-window", "65537"], "--repeat-window takes"), (["MODEL", "--seed", "18446744073709551616"], "--seed takes"),
         (["MODEL", "--seed", "-1"], "--seed takes"), (["MODEL", "--threads", "0"], "--threads takes"),
         (["MODEL", "--threads", "33"], "--threads takes"), (["MODEL", "--context", "0"], "--context takes"),
+        (["MODEL", "--kv", "int2"], "--kv takes int16, int8 or int4, not 'int2'"), (["MODEL", "--kv", ""], "not ''"),
+        (["MODEL", "--kv", "int"], "not 'int'"), (["MODEL", "--kv", "int88"], "not 'int88'"), (["MODEL", "--kv"], "--kv needs a value"),
+        (["score", "MODEL", "--kv", "8"], "--kv takes"), (["bench", "MODEL", "--kv", "INT8"], "--kv takes"),
         (["MODEL", "--stop", ""], "--stop takes 1 to"), (["MODEL", "-p", "x", "--ids", "1"], "not both"),
     ]) func wrongUseIsOneSentenceAndTwo(_ words: [String], _ part: String) throws {
         expectRefusal(try Program.run.call(words.map { $0 == "MODEL" ? CommandFixture.merges : $0 }), status: 2, containing: part)

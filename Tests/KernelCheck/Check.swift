@@ -14,7 +14,7 @@ struct Size {
 struct Trial {
     var kernels = KernelSet.baseline
     var function: StaticString = ""
-    var sizes = InlineArray<6, Size>(repeating: Size("", 0))
+    var sizes = InlineArray<7, Size>(repeating: Size("", 0))
     var sizeCount = 0
 
     func print(_ event: StaticString, _ number: Int? = nil) {

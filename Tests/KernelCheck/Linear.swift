@@ -1,15 +1,16 @@
 import FixedPoint
 import Kernels
+import ModelFile
 
 /// A layer, its input and results, each before a page of its own.
 private struct LinearMemory: ~Copyable {
-    static let mostColumns = 16_384, mostRows = 40, mostVectors = 13, mostGap = 9
+    static let mostColumns = 16_384, mostRows = 40, mostVectors = 70, mostGap = 9
 
-    var codes = Guarded(48 * (mostColumns + 4) * 2)
+    var codes = Guarded(48 * (mostColumns + 40) * 2)
     var rowScales = Guarded(48 * 2)
     var bias = Guarded(mostRows * 4)
-    var activations = Guarded(mostVectors * (mostColumns * 2 + 64))
-    var planes = Guarded(mostVectors * (mostColumns * 2 + 64))
+    var activations = Guarded(13 * (mostColumns * 2 + 128))
+    var planes = Guarded(13 * (mostColumns * 2 + 128))
     var scales = Guarded(mostVectors * 8)
     var fractionBits = Guarded(mostVectors * 8)
     var shifts = Guarded(mostVectors * 8)
@@ -18,31 +19,36 @@ private struct LinearMemory: ~Copyable {
 }
 
 private struct LinearKind {
-    var name: StaticString
-    var codeBits: Int
+    var encoding: Encoding
     var activationBits: Int
 }
 
 extension Check {
     mutating func linear(_ round: Int) {
         var memory = LinearMemory()
-        let kinds: InlineArray<3, LinearKind> = [
-            LinearKind(name: "linear int8 x int8", codeBits: 8, activationBits: 8),
-            LinearKind(name: "linear int8 x int16", codeBits: 8, activationBits: 16),
-            LinearKind(name: "linear int16 x int16", codeBits: 16, activationBits: 16),
+        let encodings: InlineArray<9, Encoding> = [
+            .int8Rows, .int16Rows, .int2Groups, .int3Groups, .int4Groups, .int5Groups, .int6Groups, .ternary5, .ternary4,
         ]
         // Where kernels go over from 32 to 64 bits, and to other tiles.
         let wide: InlineArray<8, Int> = [239, 241, 255, 512, 993, 1_024, 4_097, LinearMemory.mostColumns]
-        for k in 0..<3 {
+        for k in 0..<18 where k != 2 {
+            let kind = LinearKind(encoding: encodings[k / 2], activationBits: k % 2 == 0 ? 8 : 16)
+            let isPacked = k > 3, most = kind.encoding.groupBits > 0 ? Limit.groupColumns : LinearMemory.mostColumns
+            // A seventh of the shapes, other ones in each round, and fewer where there are many encodings.
+            let every = isPacked ? 49 : 7
             for rows in 1...LinearMemory.mostRows {
-                // A seventh of the shapes, other ones in each round.
-                for columns in 1...70 where (3 * rows + columns) % 7 == round % 7 {
-                    linear(kinds[k], rows, columns, vectors: numbers.int(1...LinearMemory.mostVectors), &memory)
+                for columns in 1...70 where (3 * rows + columns) % every == (isPacked ? 7 * k + round : round) % every {
+                    linear(kind, rows, columns, vectors: numbers.int(1...13), &memory)
                 }
             }
-            for w in 0..<8 {
-                linear(kinds[k], numbers.int(1...LinearMemory.mostRows), wide[w], vectors: numbers.int(1...5), &memory)
-                linear(kinds[k], numbers.int(1...18), wide[w], vectors: numbers.int(1...5), isGreatest: true, &memory)
+            for w in 0..<8 where !isPacked || (w + k + round) % 4 == 0 {
+                linear(kind, numbers.int(1...LinearMemory.mostRows), min(most, wide[w]), vectors: numbers.int(1...5), &memory)
+                linear(kind, numbers.int(1...18), min(most, wide[w]), vectors: numbers.int(1...5), isGreatest: true, &memory)
+            }
+            // More vectors than are done at once.
+            if isPacked {
+                let vectors = numbers.int(65...LinearMemory.mostVectors)
+                linear(kind, numbers.int(1...LinearMemory.mostRows), numbers.int(1...400), vectors: vectors, &memory)
             }
         }
     }
@@ -75,7 +81,8 @@ extension Check {
         let first = isWhole ? 0 : numbers.int(0...blocks), end = isWhole ? blocks : numbers.int(first...blocks)
         let middle = numbers.int(first...end)
 
-        begin(kind.name, [
+        begin(kind.encoding.name, [
+            Size("activation bits", kind.activationBits),
             Size("rows", rows), Size("columns", columns), Size("vectors", vectors), Size("first block", first), Size("middle", middle), Size("end", end),
         ])
         let reference = LinearRun(
@@ -95,18 +102,20 @@ extension Check {
     private mutating func layer(
         _ kind: LinearKind, _ rows: Int, _ columns: Int, _ isGreatest: Bool, _ memory: inout LinearMemory
     ) -> Linear {
-        let lines = kind.codeBits == 8 ? (columns + 3) / 4 : (columns + 1) / 2, blocks = (rows + 15) / 16
-        let codes = memory.codes.take(blocks * lines * 8, of: UInt64.self), pattern = isGreatest ? numbers.int(1...2) : numbers.int(0...3)
-        // One in every code of a word, and the greatest code in each.
-        let ones: UInt64 = kind.codeBits == 8 ? 0x0101_0101_0101_0101 : 0x0001_0001_0001_0001
-        let most: UInt64 = ones &* (kind.codeBits == 8 ? 0x7F : 0x7FFF)
-        for i in 0..<blocks * lines * 8 {
-            let any = numbers.next()
+        let encoding = kind.encoding, blocks = (rows + 15) / 16, pattern = isGreatest ? numbers.int(1...2) : numbers.int(0...3)
+        // Of rows codes alone, whose row scales are elsewhere; of groups all.
+        let byteCount = encoding.byteCount(rows: rows, columns: columns) - (encoding.packedCodes == nil ? 32 * blocks : 0)
+        let codes = memory.codes.take(byteCount, of: UInt8.self)
+        for i in 0..<byteCount {
+            let any = UInt8(truncatingIfNeeded: numbers.next())
+            // The last byte of a code has its sign; of packed codes all bits are alike.
+            let isLast = encoding == .int8Rows || i % 2 == 1
+            let most: UInt8 = encoding.packedCodes == nil && isLast ? 0x7F : 0xFF
             codes[i] = switch pattern {
             case 0: any
             case 1: most
             case 2: ~most
-            default: most ^ (any & ones) &* (kind.codeBits == 8 ? 0xFF : 0xFFFF)
+            default: any & 1 == 0 ? most : ~most
             }
         }
         let rowScales = memory.rowScales.take(16 * blocks, of: UInt16.self), firstDown = numbers.int(0...31)
@@ -114,7 +123,15 @@ extension Check {
             rowScales[r] = UInt16((firstDown + r) % 32) << 11 | (pattern == 0 ? UInt16(numbers.int(0...2_047)) : 2_047)
         }
         var matrix = Matrix(
-            bytes: codes, rows: rows, columns: columns, exponent: numbers.pick([-64, 127, numbers.int(-10...40)]), codeBits: kind.codeBits)
+            encoding, bytes: codes, rows: rows, columns: columns, exponent: numbers.pick([-64, 127, numbers.int(-10...40)]))
+        if encoding.groupBits > 0 {
+            let scales = codes + (matrix.groupScales - UnsafePointer(codes))
+            for i in 0..<blocks * ((columns + 31) / 32) * 16 where pattern != 0 { scales[i] = 0xFF }
+            for k in 0..<encoding.levelCount {
+                let level = pattern == 0 ? numbers.int(-64...64) : k == 0 ? -64 : k == encoding.levelCount - 1 || numbers.once(in: 2) ? 64 : -64
+                codes[byteCount - encoding.levelCount + k] = UInt8(truncatingIfNeeded: level)
+            }
+        }
         matrix.rowScales = UnsafePointer(rowScales)
         var bias: UnsafePointer<Int32>?
         if numbers.once(in: 2) {

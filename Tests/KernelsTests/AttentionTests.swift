@@ -10,7 +10,7 @@ import Testing
     private func check(_ trial: AttentionTrial, _ what: @autoclosure () -> String = "") {
         let exact = trial.exact()
         for kernels in KernelSet.runnable {
-            #expect(trial.run(kernels) == exact, "\(kernels): \(trial.headSize) elements, \(trial.keys.count) positions, \(what())")
+            #expect(trial.run(kernels) == exact, "\(kernels), \(trial.type): \(trial.headSize) elements, \(trial.keys.count) positions, \(what())")
         }
     }
 
@@ -53,19 +53,19 @@ import Testing
         }
     }
 
-    @Test func everyHeadSize() {
+    @Test(arguments: KeyValueType.all) func everyHeadSize(_ type: KeyValueType) {
         var numbers = SeededNumbers(seed: 53)
         for size in 1...130 {
-            check(AttentionTrial(headSize: size, positions: numbers.int(1...40), shift: numbers.int(20...45), &numbers))
-            check(AttentionTrial(headSize: size, positions: numbers.int(1...300), shift: numbers.int(20...45), spread: 60, &numbers))
+            check(AttentionTrial(type, headSize: size, positions: numbers.int(1...40), shift: numbers.int(20...45), &numbers))
+            check(AttentionTrial(type, headSize: size, positions: numbers.int(1...300), shift: numbers.int(20...45), spread: 60, &numbers))
         }
     }
 
-    @Test func everyNumberOfPositions() {
+    @Test(arguments: KeyValueType.all) func everyNumberOfPositions(_ type: KeyValueType) {
         var numbers = SeededNumbers(seed: 54)
         for count in 1...300 {
-            check(AttentionTrial(headSize: numbers.int(1...40), positions: count, shift: numbers.int(20...45), &numbers))
-            check(AttentionTrial(headSize: numbers.int(1...5), positions: count, shift: 34, isExtreme: true, &numbers))
+            check(AttentionTrial(type, headSize: numbers.int(1...70), positions: count, shift: numbers.int(20...45), &numbers))
+            check(AttentionTrial(type, headSize: numbers.int(1...5), positions: count, shift: 34, isExtreme: true, &numbers))
         }
     }
 
@@ -86,14 +86,14 @@ import Testing
     }
 
     /// Below 0 the reference takes over; beyond 63 all scores are 0.
-    @Test func everyShiftOfTheScores() {
+    @Test(arguments: KeyValueType.all) func everyShiftOfTheScores(_ type: KeyValueType) {
         var numbers = SeededNumbers(seed: 56)
         for shift in Array(-40...70) + [-300, 130, 300] {
             for spread in [0, 2, 90] {
                 for isExtreme in [false, true] {
                     check(
                         AttentionTrial(
-                            headSize: numbers.int(1...20), positions: numbers.int(1...50), shift: shift, shiftSpread: spread,
+                            type, headSize: numbers.int(1...20), positions: numbers.int(1...50), shift: shift, shiftSpread: spread,
                             isExtreme: isExtreme, &numbers), "shift \(shift)")
                 }
             }
@@ -101,10 +101,10 @@ import Testing
     }
 
     /// A position may lie far below the others, and all of them below EL's head.
-    @Test func everyShiftOfTheValues() {
+    @Test(arguments: KeyValueType.all) func everyShiftOfTheValues(_ type: KeyValueType) {
         var numbers = SeededNumbers(seed: 57)
         for shift in 0...90 {
-            var trial = AttentionTrial(headSize: 5, positions: numbers.int(1...40), shift: 34, spread: shift, &numbers)
+            var trial = AttentionTrial(type, headSize: 5, positions: numbers.int(1...40), shift: 34, spread: shift, &numbers)
             check(trial, "spread \(shift)")
             trial.leastExponent = trial.leastValueExponent - shift
             check(trial, "below by \(shift)")
@@ -112,15 +112,16 @@ import Testing
     }
 
     /// Sums of more elements than 32 bits hold, up to the longest head.
-    @Test func longHeads() {
+    @Test(arguments: KeyValueType.all) func longHeads(_ type: KeyValueType) {
         var numbers = SeededNumbers(seed: 58)
-        for size in [131, 238, 239, 240, 241, 242, 255, 256, 478, 480, 482, 1_023, 4_096] {
+        for size in [131, 238, 239, 240, 241, 242, 255, 256, 257, 478, 480, 482, 992, 993, 1_023, 4_096] {
             for count in [1, 17, 70] {
-                check(AttentionTrial(headSize: size, positions: count, shift: 34, &numbers))
-                var trial = AttentionTrial(headSize: size, positions: count, shift: 34, isExtreme: true, &numbers)
+                check(AttentionTrial(type, headSize: size, positions: count, shift: 34, &numbers))
+                var trial = AttentionTrial(type, headSize: size, positions: count, shift: 34, isExtreme: true, &numbers)
                 for i in 0..<size { trial.query.codes[i] = 32_767 }
                 // All products of one sign, of the low and of the high byte.
-                for t in 0..<count { trial.keys[t].codes = [Int16](repeating: t % 3 == 0 ? -32_767 : 32_767, count: size) }
+                let most: Int16 = type == .int16 ? 32_767 : 127
+                for t in 0..<count { trial.keys[t].codes = [Int16](repeating: t % 3 == 0 ? -most : most, count: size) }
                 for low in [32_767, -32_767, 255, -32_513] as [Int16] {
                     trial.query.codes = [Int16](repeating: low, count: size)
                     check(trial, "query of \(low)")
@@ -141,7 +142,7 @@ import Testing
             check(trial)
         }
         var numbers = SeededNumbers(seed: 59)
-        check(AttentionTrial(headSize: 3, positions: count - 5, shift: 34, isExtreme: true, &numbers))
+        for type in KeyValueType.all { check(AttentionTrial(type, headSize: 3, positions: count - 5, shift: 34, isExtreme: true, &numbers)) }
     }
 
     /// Weights whose digits to the base of 1,024 are all but the greatest, over values at their ends: the greatest sums in 32 bits.
@@ -163,11 +164,34 @@ import Testing
         check(trial)
     }
 
+    /// The same of narrow values: all digits of a weight to the base of 256 or 32,768 but the greatest are full, for as many positions as are
+    /// summed at once and more.
+    @Test(arguments: [KeyValueType.int8, .int4]) func fullWeightsOverNarrowValues(_ type: KeyValueType) {
+        let most: Int16 = type == .int8 ? 127 : 15, greatest = type == .int8 ? 66_053 : 82_947
+        let found = (1...32_767).lazy.compactMap { score -> (score: Int, mantissa: Int)? in
+            let p = Int64(exp2Negative(UInt32(score) << 8))
+            return (33_026...greatest).first { roundingShiftRight(p * Int64($0), 17) & 0xFF_FFFF == 0xFF_FFFF }.map { (score, $0) }
+        }.first!
+        for count in [127, 128, 129, 255, 256, 257, 400] {
+            for value in [most, -most] {
+                // z is the query's code at the first position, elsewhere 0: M = 2^28 and Mt = 2^26.
+                var trial = AttentionTrial(
+                    type, query: .init(codes: [Int16(found.score)], mantissa: 1 << 15, exponent: 0),
+                    keys: (0..<count).map { .init(codes: [$0 == 0 ? 1 : 0], mantissa: 1 << 15, exponent: 0) },
+                    values: (0..<count).map { _ in .init(codes: [value], mantissa: found.mantissa, exponent: 0) })
+                trial.mantissa = 1 << 30
+                trial.exponent = 50 + 26
+                check(trial, "\(count) values of \(value)")
+            }
+        }
+    }
+
     @Test func whatLiesBeyondThePositionsDoesNotMatter() {
         var numbers = SeededNumbers(seed: 60)
         for count in [1, 2, 15, 16, 17, 31, 33, 47, 63, 64, 65, 79, 129] {
-            for size in [1, 4, 15, 33] {
-                let trial = AttentionTrial(headSize: size, positions: count, shift: 34, &numbers), exact = trial.exact()
+            for size in [1, 4, 8, 15, 33, 48] {
+                let trial = AttentionTrial(numbers.pick(KeyValueType.all), headSize: size, positions: count, shift: 34, &numbers)
+                let exact = trial.exact()
                 let garbage = [0, 0x7F, 0x80, 0xFF, 0x55].map(AttentionTrialMemory.Garbage.bytes) + [.random(seed: numbers.next())]
                 for garbage in garbage {
                     for kernels in KernelSet.runnable {
@@ -183,7 +207,8 @@ import Testing
         var numbers = SeededNumbers(seed: 61)
         for round in 0..<400 {
             let count = numbers.int(1...40)
-            var trial = AttentionTrial(headSize: numbers.int(1...9), positions: count, shift: round % 2 == 0 ? 1 : 34, &numbers)
+            var trial = AttentionTrial(
+                numbers.pick(KeyValueType.all), headSize: numbers.int(1...9), positions: count, shift: round % 2 == 0 ? 1 : 34, &numbers)
             if round % 4 > 1 { trial.keys[numbers.int(0...count - 1)].scale.exponent -= Int32(numbers.int(1...38)) }
             let exact = trial.exact(), least = trial.leastShift
             // Exponents beyond the positions are far above, or far below, those that count.

@@ -20,16 +20,19 @@ struct AttentionTrial {
             self.init(codes: quantised.codes.map(Int16.init), mantissa: Int(quantised.m), exponent: quantised.e)
         }
 
-        /// Codes at random, or at their ends, under any mantissa that 16 bits give.
-        init(random count: Int, exponent: Int, isExtreme: Bool, _ numbers: inout SeededNumbers) {
+        /// Codes at random, or at their ends, under any mantissa that so many bits give.
+        init(random count: Int, bits: Int = 16, exponent: Int, isExtreme: Bool, _ numbers: inout SeededNumbers) {
+            let most = bits == 4 ? 15 : 1 << (bits - 1) - 1, step = bits == 4 ? 2 : 1
+            let mantissas = bits == 4 ? 30_720...82_947 : bits == 8 ? 33_026...66_053 : 32_770...65_539
             self.init(
                 codes: (0..<count).map { _ in
-                    isExtreme ? (numbers.next() % 2 == 0 ? 32_767 : -32_767) : Int16(numbers.int(-32_767...32_767))
+                    isExtreme ? Int16(numbers.next() % 2 == 0 ? most : -most) : Int16(step * numbers.int(0...2 * most / step) - most)
                 },
-                mantissa: isExtreme ? 65_539 : numbers.int(32_770...65_539), exponent: exponent)
+                mantissa: isExtreme ? mantissas.upperBound : numbers.int(mantissas), exponent: exponent)
         }
     }
 
+    var type = KeyValueType.int16
     var query: Vector
     var keys: [Vector]
     var values: [Vector]
@@ -43,23 +46,26 @@ struct AttentionTrial {
     var leastValueExponent: Int { leastExponent ?? values.map { Int($0.scale.exponent) }.min()! }
     private var baseShift: Int { exponent + Int(query.scale.exponent) - 50 - ceilLog2(headSize) }
 
-    init(query: Vector, keys: [Vector], values: [Vector]) { (self.query, self.keys, self.values) = (query, keys, values) }
+    init(_ type: KeyValueType = .int16, query: Vector, keys: [Vector], values: [Vector]) {
+        (self.type, self.query, self.keys, self.values) = (type, query, keys, values)
+    }
 
     /// Random heads whose scores are shifted by about `shift`, and whose values differ in exponent by up to `spread`.
     init(
-        headSize: Int, positions: Int, shift: Int, shiftSpread: Int = 3, spread: Int = 3, isExtreme: Bool = false,
+        _ type: KeyValueType = .int16, headSize: Int, positions: Int, shift: Int, shiftSpread: Int = 3, spread: Int = 3, isExtreme: Bool = false,
         _ numbers: inout SeededNumbers
     ) {
+        self.type = type
         query = Vector(random: headSize, exponent: numbers.int(-20...60), isExtreme: isExtreme, &numbers)
         exponent = numbers.int(0...64)
         if isExtreme { mantissa = 1 << 31 - 1 } else { mantissa = Int64(numbers.int(1 << 30...1 << 31 - 1)) }
         let key = shift - (exponent + Int(query.scale.exponent) - 50 - ceilLog2(headSize))
         keys = (0..<positions).map { _ in
-            Vector(random: headSize, exponent: key + numbers.int(0...shiftSpread), isExtreme: isExtreme, &numbers)
+            Vector(random: headSize, bits: type.keyBits, exponent: key + numbers.int(0...shiftSpread), isExtreme: isExtreme, &numbers)
         }
         let base = numbers.int(-150...200)
         values = (0..<positions).map { _ in
-            Vector(random: headSize, exponent: base + numbers.int(0...spread), isExtreme: isExtreme, &numbers)
+            Vector(random: headSize, bits: type.valueBits, exponent: base + numbers.int(0...spread), isExtreme: isExtreme, &numbers)
         }
     }
 
@@ -81,10 +87,10 @@ struct AttentionTrial {
     func call(_ memory: AttentionTrialMemory) -> stlm_attention_call {
         let head = memory.head, m = Exact.rshr(Int128(query.scale.mantissa) * Int128(mantissa), 17)
         return stlm_attention_call(
-            query: memory.query.pointer, keys: head.keys, key_mantissas: head.keyMantissas, key_exponents: head.keyExponents,
-            next_keys: head.keys, values: head.values, value_mantissas: head.valueMantissas, value_exponents: head.valueExponents,
-            weights: memory.weights.pointer, sums: memory.sums.pointer, result: memory.result.pointer, head_size: headSize,
-            position_count: keys.count, multiplier: Int32(m), base_shift: Int32(baseShift), least_value_exponent: Int32(leastValueExponent))
+            query: memory.query.pointer, keys: head.keys, key_scales: head.keyScales, next_keys: head.keys, values: head.values,
+            value_scales: head.valueScales, weights: memory.weights.pointer, sums: memory.sums.pointer, result: memory.result.pointer,
+            head_size: headSize, position_count: keys.count, type: Int32(type.rawValue), multiplier: Int32(m), base_shift: Int32(baseShift),
+            least_value_exponent: Int32(leastValueExponent))
     }
 
     /// What those kernels make of it in memory that held `garbage` before; nil if something beside scratch and result changed.
@@ -97,6 +103,31 @@ struct AttentionTrial {
             nextKeys: memory.head.keys, kernels)
         let isIntact = memory.isSlackIntact && memory.inputs == before
         return isIntact ? memory.result.elements : nil
+    }
+}
+
+extension KeyValueType {
+    static let all: [KeyValueType] = [.int16, .int8, .int4]
+
+    var keyBits: Int { self == .int16 ? 16 : 8 }
+    var valueBits: Int { self == .int16 ? 16 : self == .int8 ? 8 : 4 }
+
+    /// Bytes of so many positions as `KeyValueHead` groups them.
+    func valueByteCount(_ positions: Int, _ headSize: Int) -> Int {
+        switch self {
+        case .int16: (positions + 1) / 2 * headSize * 4
+        case .int8: (positions + 3) / 4 * headSize * 4
+        case .int4: (positions + 7) / 8 * headSize * 4
+        }
+    }
+
+    /// Codes as `setKey` and `setValue` take them.
+    func stored(_ codes: [Int16], bits: Int) -> [UInt8] {
+        switch bits {
+        case 16: codes.flatMap { [UInt8(truncatingIfNeeded: $0), UInt8(truncatingIfNeeded: $0 >> 8)] }
+        case 8: codes.map { UInt8(truncatingIfNeeded: $0) }
+        default: codes.map { UInt8(($0 + 15) / 2) }
+        }
     }
 }
 
@@ -115,8 +146,8 @@ final class AttentionTrialMemory {
     }
 
     let query: GuardedArray<Int16>
-    let keys, values: GuardedArray<Int16>
-    let keyMantissas, keyExponents, valueMantissas, valueExponents: GuardedArray<Int32>
+    let keys, values: GuardedArray<UInt8>
+    let keyScales, valueScales: GuardedArray<Int32>
     let weights: GuardedArray<Int32>
     let sums: GuardedArray<Int64>
     let result: GuardedArray<Int32>
@@ -131,25 +162,26 @@ final class AttentionTrialMemory {
             array.memory.bytes.initializeMemory(as: UInt8.self, repeating: byte)
             return array
         }
-        let size = trial.headSize, even = (size + 1) / 2 * 2, count = trial.keys.count
-        let pairs = (count + 1) / 2 * 2, padded = (count + 15) / 16 * 16
+        let size = trial.headSize, even = (size + 1) / 2 * 2, count = trial.keys.count, padded = (count + 15) / 16 * 16
         query = GuardedArray(trial.query.codes + [Int16](repeating: 0, count: even - size))
-        keys = fill(padded * even)
-        values = fill(pairs * size + 32)
-        (keyMantissas, keyExponents, valueMantissas, valueExponents) = (fill(padded), fill(padded), fill(padded), fill(padded))
+        keys = fill(padded * (trial.type == .int16 ? even * 2 : (size + 3) / 4 * 4))
+        values = fill(trial.type.valueByteCount(count, size) + 64)
+        (keyScales, valueScales) = (fill(padded), fill(padded))
         (weights, sums, result) = (fill(padded), fill((size + 15) / 16 * 16), fill(size))
         head = KeyValueHead(
-            keys: keys.pointer, values: values.pointer, keyMantissas: keyMantissas.pointer, keyExponents: keyExponents.pointer,
-            valueMantissas: valueMantissas.pointer, valueExponents: valueExponents.pointer)
+            type: trial.type, keys: keys.pointer, values: values.pointer, keyScales: keyScales.pointer, valueScales: valueScales.pointer)
         // As in a sequence; the order must not matter.
-        for (t, key) in trial.keys.enumerated() { head.setKey(key.codes, key.scale, position: t, headSize: size) }
-        for (t, value) in trial.values.enumerated().reversed() { head.setValue(value.codes, value.scale, position: t, headSize: size) }
+        for (t, key) in trial.keys.enumerated() {
+            head.setKey(trial.type.stored(key.codes, bits: trial.type.keyBits), key.scale, position: t, headSize: size)
+        }
+        for (t, value) in trial.values.enumerated().reversed() {
+            head.setValue(trial.type.stored(value.codes, bits: trial.type.valueBits), value.scale, position: t, headSize: size)
+        }
     }
 
     /// All that `attend` only reads.
     var inputs: [[UInt8]] {
-        let memory = [query, keys, values].map(\.memory) + [keyMantissas, keyExponents, valueMantissas, valueExponents].map(\.memory)
-        return memory.map { Array($0.bytes) }
+        [query.memory, keys.memory, values.memory, keyScales.memory, valueScales.memory].map { Array($0.bytes) }
     }
 
     var isSlackIntact: Bool {

@@ -38,12 +38,12 @@ import Testing
     @Test(arguments: LinearTrial.Widths.all, LinearTrial.Codes.allCases)
     func wideLayers(_ widths: LinearTrial.Widths, _ codes: LinearTrial.Codes) {
         var numbers = SeededNumbers(seed: 33)
-        for columns in [239, 240, 241, 253, 255, 511, 512, 513, 991, 992, 993, 1_020, 1_024, 2_047, 4_097, 16_389] {
+        for columns in [239, 240, 241, 253, 255, 511, 512, 513, 991, 992, 993, 1_020, 1_024, 2_047, 4_097, 16_389] where columns <= widths.mostColumns {
             let trial = LinearTrial(widths, rows: 18, columns: columns, vectors: numbers.int(2...6), codes, &numbers)
             check(trial, fixed: nil)
             check(trial, fixed: trial.fixedBits(&numbers))
         }
-        let trial = LinearTrial(widths, rows: 33, columns: 65_536, vectors: 5, codes, &numbers)
+        let trial = LinearTrial(widths, rows: 33, columns: widths.mostColumns, vectors: 5, codes, &numbers)
         check(trial, fixed: nil)
         check(trial, fixed: trial.layer.exponent + Int(trial.scales[0].exponent) - 28)
     }
@@ -59,9 +59,9 @@ import Testing
             }
         }
         // The greatest sums there are, at which rounding comes nearest to 2^63.
-        var trial = LinearTrial(widths, rows: 32, columns: 65_536, vectors: 2, .ends, &numbers)
+        var trial = LinearTrial(widths, rows: 32, columns: widths.mostColumns, vectors: 2, .ends, &numbers)
         trial.layer.bias = nil
-        let memory = LinearMemory(trial), sumBits = 16 + widths.weight + widths.activation - 2
+        let memory = LinearMemory(trial), sumBits = Exact.clog2(widths.mostColumns) + widths.weight + widths.activation - 2
         for shift in Array(-3...66) + [-62, -33] {
             let fixed = trial.layer.exponent + Int(trial.scales[0].exponent) - max(0, sumBits - 33) - shift
             let want = trial.expected(fixed: fixed)

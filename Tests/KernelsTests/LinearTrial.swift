@@ -5,29 +5,30 @@ import TestSupport
 /// A linear layer, vectors for it, and what arithmetic-1, section 4, makes of them.
 struct LinearTrial {
     struct Widths: CustomStringConvertible, Sendable {
-        var weight: Int
+        /// Its number in stlm-1, section 6.
+        var encoding: Int
         var activation: Int
-        var description: String { "weights of \(weight) bits, activations of \(activation)" }
+        var description: String { "weights of encoding \(encoding), activations of \(activation) bits" }
 
-        static let all = [Widths(weight: 8, activation: 8), Widths(weight: 8, activation: 16), Widths(weight: 16, activation: 16)]
+        var weight: Int { MatrixBytes.weightBits(encoding) }
+        var mostColumns: Int { MatrixBytes.mostColumns(encoding) }
+
+        static let all = MatrixBytes.encodings.flatMap { encoding in
+            (encoding == 2 ? [16] : [8, 16]).map { Widths(encoding: encoding, activation: $0) }
+        }
     }
 
-    enum Codes: CaseIterable {
-        case random
-        /// Every row and every vector at one end throughout: the greatest sums.
-        case ends
-        /// Ends in any order.
-        case mixedEnds
-    }
+    typealias Codes = MatrixBytes.Fill
 
     var widths: Widths
+    var bytes: MatrixBytes
     var layer: ArithmeticReference.Layer
     var activations: [[Int32]]
     var scales: [VectorScale]
 
     /// Row scales with every `d`, exponents of the whole legal range, a bias half of the time.
     init(_ widths: Widths, rows: Int, columns: Int, vectors: Int, _ codes: Codes, _ numbers: inout SeededNumbers) {
-        let most = 1 << (widths.weight - 1), limit = 1 << (widths.activation - 1) - 1
+        let limit = 1 << (widths.activation - 1) - 1
         func code(_ least: Int, _ most: Int, _ index: Int) -> Int32 {
             switch codes {
             case .random: Int32(numbers.int(least...most))
@@ -36,14 +37,15 @@ struct LinearTrial {
             }
         }
         let isExtreme = codes == .ends
-        let weights = (0..<rows).map { r in (0..<columns).map { _ in code(-most, most - 1, r) } }
+        bytes = MatrixBytes(widths.encoding, rows: rows, columns: columns, codes, &numbers)
         let firstDown = numbers.int(0...31)
         let rowScales = (0..<rows).map { r in
             UInt16((firstDown + r) % 32) << 11 | UInt16(isExtreme ? 2047 : numbers.int(0...2047))
         }
+        for (r, q) in rowScales.enumerated() { bytes.setRowScale(r, q) }
         self.widths = widths
         layer = ArithmeticReference.Layer(
-            weights: weights, rowScales: rowScales, weightBits: widths.weight, exponent: numbers.pick([-64, 127, numbers.int(-10...40)]))
+            weights: bytes.weights, rowScales: rowScales, weightBits: widths.weight, exponent: numbers.pick([-64, 127, numbers.int(-10...40)]))
         if numbers.int(0...1) == 0 {
             layer.bias = numbers.vector(rows)
             layer.biasBits = numbers.pick([-32, 62, numbers.int(0...40)])
@@ -89,8 +91,7 @@ final class LinearMemory {
 
     init(_ trial: LinearTrial) {
         self.trial = trial
-        packed = PackedMatrix(
-            trial.layer.weights, rowScales: trial.layer.rowScales, bits: trial.widths.weight, exponent: trial.layer.exponent)
+        packed = PackedMatrix(trial.bytes, exponent: trial.layer.exponent)
         bias = trial.layer.bias.map(GuardedArray.init)
         scales = GuardedArray(trial.scales)
         linear = Linear(

@@ -4,48 +4,55 @@ import Testing
 
 /// arithmetic-1, section 6.2, step 3: every set of kernels against exact arithmetic.
 @Suite struct QuantizeHeadsTests {
-    private static let untouched: Int16 = 0x5A5A
+    private static let untouched: UInt8 = 0x5A
 
-    /// What stands in the codes afterwards, and the scales.
-    private func exact(_ heads: [[Int32]], _ fractionBits: Int, stride: Int) -> (codes: [Int16], scales: [VectorScale]) {
-        let size = heads[0].count
-        let each = heads.map { ArithmeticReference.quantise($0, fractionBits, 16) }
+    /// What stands in the bytes of the codes afterwards, and the scales.
+    private func exact(_ heads: [[Int32]], _ fractionBits: Int, _ form: CodeForm, stride: Int) -> (codes: [UInt8], scales: [VectorScale]) {
+        let size = heads[0].count, bytes = form.bits / 8
+        let each = heads.map { ArithmeticReference.quantise($0, fractionBits, form.bits) }
         let codes = each.flatMap { head in
-            // One beyond an odd head.
-            let gap = (size..<stride).map { $0 == size && size % 2 == 1 ? 0 : Self.untouched }
-            return head.codes.map(Int16.init) + gap
+            // One of 16 bits beyond an odd head.
+            let gap = (size..<stride).flatMap { i in
+                [UInt8](repeating: form == .int16 && i == size && size % 2 == 1 ? 0 : Self.untouched, count: bytes)
+            }
+            return head.codes.flatMap { code in (0..<bytes).map { UInt8(truncatingIfNeeded: code >> (8 * $0)) } } + gap
         }
         return (codes, each.map { VectorScale(mantissa: Int32($0.m), exponent: Int32($0.e)) })
     }
 
     private func check(_ heads: [[Int32]], _ fractionBits: Int, stride: Int) {
         let size = heads[0].count, count = heads.count
-        let (codes, scales) = exact(heads, fractionBits, stride: stride)
         let vector = GuardedArray(heads.flatMap { $0 })
         defer { withExtendedLifetime(vector) {} }
-        for kernels in KernelSet.runnable {
-            let got = GuardedArray(count: count * stride, repeating: Self.untouched)
-            let gotScales = GuardedArray(count: count, repeating: VectorScale(mantissa: 0, exponent: 0))
-            quantizeHeads(
-                vector.pointer, headCount: count, headSize: size, fractionBits: fractionBits, into: got.pointer, codeStride: stride,
-                scales: gotScales.pointer, kernels)
-            let isSame = got.elements == codes && gotScales.elements == scales && got.memory.isSlackIntact
-            #expect(isSame, "\(kernels), \(count) heads of \(size), stride \(stride)")
+        for form in [CodeForm.int8, .int16] {
+            let (codes, scales) = exact(heads, fractionBits, form, stride: stride)
+            for kernels in KernelSet.runnable {
+                let got = GuardedArray(count: codes.count, repeating: Self.untouched)
+                let gotScales = GuardedArray(count: count, repeating: VectorScale(mantissa: 0, exponent: 0))
+                quantizeHeads(
+                    vector.pointer, headCount: count, headSize: size, fractionBits: fractionBits, form: form, into: got.pointer,
+                    codeStride: stride, scales: gotScales.pointer, kernels)
+                let isSame = got.elements == codes && gotScales.elements == scales && got.memory.isSlackIntact
+                #expect(isSame, "\(kernels), \(form), \(count) heads of \(size), stride \(stride)")
+            }
         }
     }
 
     /// Codes over the heads themselves, no farther apart than these.
     private func checkInPlace(_ heads: [[Int32]], _ fractionBits: Int, stride: Int) {
         let size = heads[0].count, count = heads.count
-        let (codes, scales) = exact(heads, fractionBits, stride: stride)
-        for kernels in KernelSet.runnable {
-            let memory = GuardedArray(heads.flatMap { $0 }), gotScales = GuardedArray(scales.map { _ in VectorScale(mantissa: 0, exponent: 0) })
-            let place = UnsafeMutableRawPointer(memory.pointer).assumingMemoryBound(to: Int16.self)
-            quantizeHeads(
-                memory.pointer, headCount: count, headSize: size, fractionBits: fractionBits, into: place, codeStride: stride,
-                scales: gotScales.pointer, kernels)
-            let isSame = (0..<count).allSatisfy { h in (h * stride..<h * stride + size).allSatisfy { place[$0] == codes[$0] } }
-            #expect(isSame && gotScales.elements == scales, "\(kernels), \(count) heads of \(size), stride \(stride) in place")
+        for form in [CodeForm.int8, .int16] {
+            let stride = form == .int8 ? 2 * stride : stride, bytes = form.bits / 8
+            let (codes, scales) = exact(heads, fractionBits, form, stride: stride)
+            for kernels in KernelSet.runnable {
+                let memory = GuardedArray(heads.flatMap { $0 }), gotScales = GuardedArray(scales.map { _ in VectorScale(mantissa: 0, exponent: 0) })
+                quantizeHeads(
+                    memory.pointer, headCount: count, headSize: size, fractionBits: fractionBits, form: form, into: memory.pointer,
+                    codeStride: stride, scales: gotScales.pointer, kernels)
+                let place = memory.memory.bytes
+                let isSame = (0..<count).allSatisfy { h in (h * stride * bytes..<(h * stride + size) * bytes).allSatisfy { place[$0] == codes[$0] } }
+                #expect(isSame && gotScales.elements == scales, "\(kernels), \(form), \(count) heads of \(size), stride \(stride) in place")
+            }
         }
     }
 

@@ -123,9 +123,9 @@ import Testing
         for widths in LinearTrial.Widths.all {
             var numbers = SeededNumbers(seed: 26)
             let linear = LinearMemory(LinearTrial(widths, rows: 3, columns: 5, vectors: 1, .random, &numbers)).linear
-            #expect(linear.paddedColumns == (widths.weight == 8 ? 8 : 6))
+            #expect(linear.paddedColumns == 32)
             for kernels in KernelSet.runnable {
-                let isSplit = widths.weight == 8 && kernels != .baseline && stlm_splits_activations(kernels.index) != 0
+                let isSplit = widths.encoding == 1 && kernels != .baseline && stlm_splits_activations(kernels.index) != 0
                 #expect(linear.codeForm(kernels) == (widths.activation == 8 ? .int8 : isSplit ? .planes : .int16))
             }
         }

@@ -5,7 +5,7 @@ import Testing
 
 /// A file that is accepted runs, whatever its numbers: no trap, nothing outside its memory, and the same bits in every way of running.
 @Suite(.serialized) struct HostileModelTests {
-    private static let files = (Samples.variants + [Samples.rich, Samples.characters] + Samples.blocks).map(EvilFile.init)
+    private static let files = (Samples.variants + [Samples.rich, Samples.characters] + Samples.blocks).map(EvilFile.init) + Samples.recoded
     private static let tokens: [UInt32] = [1, 7, 39, 7, 0]
 
     /// - Returns: true if the file was accepted.

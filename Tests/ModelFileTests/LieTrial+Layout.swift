@@ -10,7 +10,7 @@ extension LieTrial {
         LieTrial(bytes: .truncated, "header", says: [40, 64]) { $0.removeLast($0.count - 40) },
         LieTrial(bytes: .truncated, "region table", says: [100]) { $0.removeLast($0.count - 100) },
         LieTrial(bytes: .unknownVersion, "header", says: [2, 1]) { $0.set(UInt16(2), at: 8); $0.repairHeader() },
-        LieTrial(bytes: .unknownDraft, "header", says: [9, 2]) { $0.set(UInt16(9), at: 10); $0.repairHeader() },
+        LieTrial(bytes: .unknownDraft, "header", says: [9, 3]) { $0.set(UInt16(9), at: 10); $0.repairHeader() },
         LieTrial(bytes: .unknownFeature, "header", says: [4]) { $0.set(UInt32(4), at: 12); $0.repairHeader() },
         LieTrial(bytes: .wrongFileSize, "header", says: [12_345, Samples.rich.count]) {
             $0.set(UInt64(12_345), at: 16)
@@ -28,8 +28,9 @@ extension LieTrial {
             $0.set(UInt32(65_536), at: 24)
             $0.repairHeader()
         },
-        LieTrial(.unknownRegionKind, "header", says: [1, 15]) { $0.regions[1].kind = 15 },
-        LieTrial(.unknownRegionKind, "header", says: [0, 63]) { $0.regions[0].kind = 63 },
+        LieTrial(.unknownRegionKind, "header", says: [1, 17]) { $0.regions[1].kind = 17 },
+        LieTrial(.unknownRegionKind, "header", says: [0, 31]) { $0.regions[0].kind = 31 },
+        LieTrial(.wrongRegionOrder, "schedule") { $0.regions[0].kind = 63 },
         LieTrial(.wrongRegionOrder, "model", says: [1]) { $0.regions.swapAt(0, 1) },
         LieTrial(.wrongRegionOrder, "schedule", says: [2]) { $0.regions.insert($0.regions[1], at: 1) },
         LieTrial(.wrongRegionOrder, "text") { $0.regions.append($0.regions[7]) },

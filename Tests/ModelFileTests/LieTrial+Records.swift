@@ -22,7 +22,7 @@ extension LieTrial {
     /// stlm-1, sections 6 and 7.
     static let records: [LieTrial] = [
         tensor(.unknownCode, encoding: 1, at: 0, 0),
-        tensor(.unknownCode, encoding: 1, at: 0, 6),
+        tensor(.unknownCode, encoding: 1, at: 0, 14),
         tensor(.wrongTensorSize, encoding: 1, at: 0, 2, says: []),
         tensor(.countOutOfRange, encoding: 1, at: 4, 0),
         tensor(.countOutOfRange, encoding: 1, at: 4, 1_048_577, says: [1_048_577, 1_048_576]),

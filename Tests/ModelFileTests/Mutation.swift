@@ -58,7 +58,7 @@ struct Mutation {
 
     private mutating func exponent(_ file: inout EvilFile, _ tensor: Int) {
         switch file.field(.tensors, tensor, at: 0) {
-        case 1, 2: file.set(.tensors, tensor, at: 12, numbers.pick([-64, -63, 0, 126, 127, Int32(numbers.int(-64...127))]))
+        case 1, 2, 6...12: file.set(.tensors, tensor, at: 12, numbers.pick([-64, -63, 0, 126, 127, Int32(numbers.int(-64...127))]))
         case 3, 5:
             let bits = fractionBits()
             file.set(.tensors, tensor, at: 12, bits)
@@ -105,6 +105,15 @@ struct Mutation {
     private mutating func content(_ file: inout EvilFile, _ tensor: Int) {
         var bytes = file[tensor: tensor]
         let encoding = file.field(.tensors, tensor, at: 0)
+        // What a corrected matrix refers to stays.
+        if encoding == 13 { return }
+        if encoding > 5 {
+            let fill = numbers.pick(MatrixBytes.Fill.allCases)
+            file[tensor: tensor] = MatrixBytes(
+                Int(encoding), rows: Int(file.field(.tensors, tensor, at: 4)), columns: Int(file.field(.tensors, tensor, at: 8)), fill, &numbers
+            ).bytes
+            return
+        }
         let style = numbers.int(0...4)
         let byte = UInt8(truncatingIfNeeded: numbers.next())
         let wide = encoding != 1 && encoding != 4

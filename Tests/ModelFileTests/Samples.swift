@@ -36,6 +36,12 @@ enum Samples {
         $0.positions = "learned"
     }
 
+    /// No norms, no positions and a head of its own.
+    static let bare = pack {
+        ($0.vocabularySize, $0.positions, $0.isTied) = (40, "none", false)
+        ($0.attentionNorm, $0.feedForwardNorm, $0.headNorm) = ("none", "none", "none")
+    }
+
     /// A tokenizer of characters, a gated feed-forward.
     static let characters: [UInt8] = {
         let tokenizer = TokenizerBinary(characters: "abc é€😀", merges: ["ab", "abc", " a"])

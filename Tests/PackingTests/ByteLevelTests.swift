@@ -74,7 +74,7 @@ import Testing
         #expect(tied.model.head.byteTable == tied.model.head.output.tensor)
         #expect(free.model.head.byteTable != free.model.head.output.tensor && free.tensorCount == tied.tensorCount + 1)
         let table = (width == .int8 ? Encoding.int8Rows : .int16Rows).byteCount(rows: 258, columns: 16)
-        #expect(free.byteCount - free.paddingByteCount - tied.byteCount + tied.paddingByteCount == table + 32 + 32)
+        #expect(free.byteCount - free.paddingByteCount - tied.byteCount + tied.paddingByteCount == table + 32 + 32 + 8)
         // Both have all names: in one file two of them name one tensor.
         #expect(tied.nameCount == free.nameCount)
         // The embedder's table is another.

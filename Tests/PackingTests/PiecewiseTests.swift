@@ -2,6 +2,7 @@ import FloatModel
 import Foundation
 import PackedSupport
 import Packing
+import Quantization
 import TestSupport
 import Testing
 

@@ -64,16 +64,6 @@ import Testing
         #expect(report.text.hasSuffix("\n") && !report.text.contains("\n\n"))
     }
 
-    @Test func thePageIsWholeAndEscaped() throws {
-        let html = try packed(Self.sources[0]).report.html
-        #expect(html.hasPrefix("<!doctype html>"))
-        #expect(html.contains("<h1>stlm-pack report</h1>") && html.contains("</pre>"))
-        #expect(!html.contains("http"))
-        // No tag inside the text: what stands between pre and /pre has no bare angle.
-        let start = try #require(html.range(of: "<pre>")), end = try #require(html.range(of: "</pre>"))
-        #expect(!html[start.upperBound..<end.lowerBound].contains("<"))
-    }
-
     @Test func theArenaOfTheReportIsThatOfTheRuntime() throws {
         let packed = try packed(Self.sources[0])
         let opened = try OpenedModelFile(packed.bytes)

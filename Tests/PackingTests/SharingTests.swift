@@ -22,8 +22,8 @@ import Testing
         #expect(free.file.regionCount == tied.file.regionCount + 1)
         #expect(tied.model.record.head.output.tensor == tied.model.record.embedder.table)
         #expect(free.model.record.head.output.tensor != free.model.record.embedder.table)
-        // The tables of both are equally long but for one tensor record and one region record.
-        #expect(unpadded(free) - unpadded(tied) == table + 32 + 32)
+        // The tables of both are equally long but for one tensor record, its error, and one region record.
+        #expect(unpadded(free) - unpadded(tied) == table + 32 + 8 + 32)
     }
 
     private func unpadded(_ packed: OpenedModelFile) -> Int { packed.file.byteCount - packed.file.paddingByteCount }
@@ -36,9 +36,9 @@ import Testing
         #expect(weightsByteCount(free) - weightsByteCount(shared) == (layers - 1) * part)
         #expect(shared.file.feedForwardCount == 1 && free.file.feedForwardCount == layers)
         #expect(shared.file.regionCount == free.file.regionCount - 3 * (layers - 1))
-        // One region and tensor record a tensor, one feed-forward record a layer; the text grows only by the description.
+        // One region and tensor record and one error a tensor, one feed-forward record a layer; the text grows only by the description.
         let texts = shared.file.tableByteCount(.text) - free.file.tableByteCount(.text)
-        #expect(unpadded(free) - unpadded(shared) == (layers - 1) * (part + 3 * 64 + 64) - texts)
+        #expect(unpadded(free) - unpadded(shared) == (layers - 1) * (part + 3 * (64 + 8) + 64) - texts)
         #expect((0..<layers).allSatisfy { shared.file.step($0).feedForward == 0 && free.file.step($0).feedForward == $0 })
     }
 

@@ -29,6 +29,15 @@ import Testing
         try Reference.expectSameLogits(model, ids: ids, folder)
     }
 
+    /// The type of keys and values is the core's: the slots of blocks keep 16 bits.
+    @Test(arguments: sources.prefix(2), ["int8", "int4"]) func sameLogitsOfNarrowKeysAndValues(_ named: ByteLevelSource, _ type: String) throws {
+        let folder = try TemporaryFolder(), bytes = try named.source.packedBytes(.int16)
+        let model = try folder.file("m.stlm", bytes)
+        var pieces = SeededPieces(seed: 22)
+        let ids = try pieces.inputs(OpenedModelFile(bytes).model, 9).joined().map(String.init).joined(separator: " ")
+        try Reference.expectSameLogits(model, ids: ids, folder, ["--kv", type])
+    }
+
     /// Words, GPT-2's rule and STLM's merges cut the text; tokens go in or come out of the last two.
     private func models(_ folder: TemporaryFolder) throws -> [(path: String, canGenerate: Bool)] {
         func merges(_ source: inout SyntheticSTLM) {

@@ -21,10 +21,10 @@ enum Reference {
     }
 
     /// Both programs write the same bytes of logits for `ids`, and say the same about them.
-    static func expectSameLogits(_ model: String, ids: String, _ folder: TemporaryFolder) throws {
-        let own = try Program.run("logits", model, "--ids", ids, "--out", folder.path("own.npy"), "--threads", "2")
+    static func expectSameLogits(_ model: String, ids: String, _ folder: TemporaryFolder, _ flags: [String] = []) throws {
+        let own = try Program.run.call(["logits", model, "--ids", ids, "--out", folder.path("own.npy"), "--threads", "2"] + flags)
         #expect(own.status == 0, "\(own.errors)")
-        let reference = try call("logits", model, "--ids", ids, "--out", folder.path("reference.npy"))
+        let reference = try call(["logits", model, "--ids", ids, "--out", folder.path("reference.npy")] + flags)
         #expect(reference.status == 0, "\(reference.errors)")
         #expect(folder.bytes("own.npy") != nil && folder.bytes("own.npy") == folder.bytes("reference.npy"))
         let ownFacts = try JSONSerialization.jsonObject(with: Data(own.output)) as? NSDictionary

@@ -29,6 +29,36 @@ import Testing
         try Reference.expectSameLogits(model, ids: ids, folder)
     }
 
+    /// Each type of keys and values: in heads of 8 elements, of 24 and of 5.
+    @Test(arguments: ["int8", "int4"], [(32, 4), (48, 2), (30, 6)]) func sameLogitsOfNarrowKeysAndValues(_ type: String, _ shape: (Int, Int)) throws {
+        let folder = try TemporaryFolder()
+        let source = SyntheticSTLM {
+            ($0.hiddenSize, $0.headCount, $0.groupSize, $0.positions, $0.contextSize) = (shape.0, shape.1, 2, "learned", 32)
+        }
+        let model = try folder.file("m.stlm", source.packedBytes(.int16))
+        var numbers = SeededNumbers(seed: UInt64(shape.0))
+        let ids = (0..<30).map { _ in String(numbers.next() % UInt64(source.vocabularySize)) }.joined(separator: " ")
+        try Reference.expectSameLogits(model, ids: ids, folder, ["--kv", type])
+        let narrow = folder.bytes("own.npy")
+        try Reference.expectSameLogits(model, ids: ids, folder)
+        #expect(narrow != folder.bytes("own.npy"), "the type changes nothing")
+    }
+
+    @Test(arguments: ["int8", "int4"]) func sameTextAndScoreOfNarrowKeysAndValues(_ type: String) throws {
+        let folder = try TemporaryFolder()
+        let path = try folder.file("t.txt", Array(String(repeating: "the bath he tea the\n", count: 4).utf8))
+        for model in try models(folder) {
+            let words = ["--ids", "1 104 116 259", "-n", "24", "--seed", "3", "--kv", type]
+            let own = try Program.run.call([model] + words), reference = try Reference.call(["generate", model] + words)
+            #expect(own.status == 0 && own.text == reference.text, "\(own.errors)\(reference.errors)")
+            let score = ["score", model, "--file", path, "--kv", type]
+            let mine = try #require(JSONSerialization.jsonObject(with: Data(Program.run.call(score + ["--json"]).output)) as? [String: Any])
+            let other = try #require(JSONSerialization.jsonObject(with: Data(Reference.call(score).output)) as? [String: Any])
+            let bits = try #require(other["total_bits"] as? NSNumber).doubleValue / 16_777_216
+            #expect(try abs(#require(mine["bits"] as? NSNumber).doubleValue - bits) < 1e-6)
+        }
+    }
+
     /// Both kinds of tokenizer.
     private func models(_ folder: TemporaryFolder) throws -> [String] {
         let merges = SyntheticSTLM { ($0.vocabularySize, $0.contextSize) = (SyntheticTokenizer.mergesVocabularySize, 32) }

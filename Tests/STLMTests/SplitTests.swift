@@ -52,6 +52,45 @@ import Testing
         }
     }
 
+    /// Of each type of keys and values: batches that begin anywhere, so that threads share groups of positions, and every set of kernels.
+    @Test(arguments: sources.indices, [KeyValueType.int8, .int4])
+    func sameBitsOfNarrowKeysAndValues(_ index: Int, _ type: KeyValueType) throws {
+        var source = Self.sources[index]
+        source.contextSize = 70
+        let ids = ids(source, 61), packed = try source.packed(.int8)
+        func logits(_ batch: Int, _ threads: Int, _ kernels: KernelSet, context: Int = 70) throws -> [[Int32]] {
+            var options = packed.options(context: context, batch: batch, threads: threads, kernels: kernels)
+            options.keyValueType = type
+            return try packed.logits(ids, options)
+        }
+        let one = try logits(1, 1, .baseline)
+        #expect(try one != packed.logits(ids, packed.options(context: 70)), "the type changes nothing")
+        for kernels in KernelSet.runnable {
+            for (batch, threads) in [(1, 2), (3, 1), (5, 2), (13, 2), (16, 3), (61, 2), (61, 4)] {
+                #expect(try logits(batch, threads, kernels) == one, "\(kernels), \(threads) threads, batches of \(batch)")
+            }
+        }
+        #expect(try logits(61, 2, .detected, context: 61) == one)
+    }
+
+    /// Counted by hand: codes in groups of 16 positions and two scales of 4 bytes each, a layer's from a multiple of 64 on.
+    @Test func theArenaHasTheSizeOfItsKeysAndValues() throws {
+        let source = Self.sources[0], packed = try source.packed(.int8), size = source.hiddenSize / source.headCount
+        let heads = source.headCount / source.groupSize, capacity = 32
+        var whole: [Int] = []
+        for type in [KeyValueType.int16, .int8, .int4] {
+            var options = packed.options(context: 24)
+            options.keyValueType = type
+            let plan = try MemoryPlan(packed.model, options)
+            let quads = (size + 3) / 4 * 4, pairs = (size + 1) / 2 * 2
+            let codes = type == .int16 ? capacity * (pairs + size) * 2 : type == .int8 ? capacity * (quads + size) : capacity * quads + capacity / 2 * size
+            let layer = (heads * (codes + capacity * 8) + 63) / 64 * 64
+            #expect(plan.keyValueByteCount == source.layerCount * layer, "\(type)")
+            whole.append(plan.arenaByteCount - plan.keyValueByteCount)
+        }
+        #expect(Set(whole).count == 1)
+    }
+
     @Test(arguments: [1, 2, 3]) func sameBitsOfAModelThatIsNotCausal(_ threads: Int) throws {
         let source = SyntheticSTLM { $0.isCausal = false }, ids = ids(source, 12), packed = try source.packed(.int8)
         let whole = try packed.logits(ids)
@@ -80,10 +119,15 @@ import Testing
     }
 
     @Test(arguments: sources.indices, [1, 3]) func aStepStaysWithinItsArena(_ index: Int, _ threads: Int) throws {
+        for type in [KeyValueType.int16, .int8, .int4] { try aStepStaysWithinItsArena(index, threads, type) }
+    }
+
+    private func aStepStaysWithinItsArena(_ index: Int, _ threads: Int, _ type: KeyValueType) throws {
         // The arena ends where unreadable memory begins, and begins (but for alignment) where it ends.
         let source = Self.sources[index], packed = try source.packed(.int16, tokenizer: nil), ids = ids(source)
         var options = packed.options(context: 22, threads: threads)
         options.logitRowCount = 1
+        options.keyValueType = type
         (options.sampling.temperature, options.sampling.topP, options.sampling.repeatPenalty) = (65_536, 60_000, 80_000)
         let plan = try MemoryPlan(packed.model, options)
         let guarded = GuardedMemory(byteCount: plan.arenaByteCount, alignment: 64)

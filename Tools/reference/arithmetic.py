@@ -149,6 +149,39 @@ def quantise(v, fraction_bits, width):
     return rshr(v * R[..., None], (46 - K + L)[..., None]), m, e
 
 
+# Sections 6.2.1 and 6.2.2
+
+def _least_error(candidates, codes_of, errors_of):
+    """For each vector along the last axis the first candidate with the least sum of squares, and its codes."""
+    least = best = codes = None
+    for h in candidates:
+        c = codes_of(h)
+        error = (errors_of(c, h) ** 2).sum(axis=-1)
+        if least is None:
+            least, best, codes = error, np.full_like(error, h), c
+        better = error < least
+        least, best = np.where(better, error, least), np.where(better, h, best)
+        codes = np.where(better[..., None], c, codes)
+    return codes, best
+
+
+def quantise_values(v, fraction_bits):
+    """Odd codes -15 ... 15; returns the same as quantise."""
+    u, um, ue = quantise(v, fraction_bits, 16)
+    codes, h = _least_error(range(1920, 1920 + 8 * 96, 96), lambda h: 2 * np.clip((u * (2**25 // h) >> 26) + 8, 0, 15) - 15,
+                            lambda c, h: (u - c * h) >> 4)
+    return codes, rshr(h * um, 11), ue - 11
+
+
+def quantise_keys(v, fraction_bits):
+    """Keys of 8 bits, of any head size."""
+    if v.shape[-1] > 16:
+        return quantise(v, fraction_bits, 8)
+    u, um, ue = quantise(v, fraction_bits, 16)
+    codes, s = _least_error(range(258, 274, 2), lambda s: rshr(u * (2**22 // s), 22), lambda c, s: u - c * s)
+    return codes, rshr(s * um, 8), ue - 8
+
+
 # Sections 7 and 9: products of up to 73 bits
 
 def shifted_product(differences, factor, shift):

@@ -5,11 +5,9 @@ import zlib
 
 import numpy as np
 
+from example_matrices import align, random_matrix
+
 NONE = 0xFFFFFFFF
-
-
-def align(n, a):
-    return -(-n // a) * a
 
 
 def assemble(regions, **lies):
@@ -41,19 +39,22 @@ def set32(data, at, value):
 
 class Example:
     """A random model. `regions` may be changed before `image`; `real` holds each tensor's real values. `narrow` are the widths
-    of a byte embedder's stream before it has that of the core, and of a byte head's."""
+    of a byte embedder's stream before it has that of the core, and of a byte head's. `encodings` go round over the matrices, in
+    place of the `width`; with a `rank` all linear layers are corrected."""
 
     def __init__(self, seed=0, hidden=24, vocabulary=300, context=20, heads=4, kv_heads=2, head_size=6, ffn=40,
                  width=16, activation_bits=16, kind=1, bias=False, activation=6, gated=True, rotation=True,
                  positions=False, causal=True, tied=True, steps=2, shared=False, tokenizer=1, bos=0, norms=True,
-                 pre_split=0, embedder="tokens", head="linear", block=5, narrow=(10, 14), plain=False, across=False):
+                 pre_split=0, embedder="tokens", head="linear", block=5, narrow=(10, 14), plain=False, across=False,
+                 encodings=(), rank=0, rank_bits=16, ledger=False):
         self.__dict__.update({k: v for k, v in locals().items() if k != "self"})
         self.bytes_in, self.bytes_out = embedder == "bytes", head != "linear"
         self.block = block if self.bytes_in or self.bytes_out else 0
         self.bos = None if self.bytes_in else bos
         self.random = np.random.default_rng(seed)
         self.tensors, self.bodies, self.real, self.names = [], [], [], []
-        self.text = b"description"
+        self.matrix_count = 0
+        self.text = b"description" + (b"--int4calibration.txtverification.txt" if ledger else b"")
         self.parts, self.known = {3: [], 4: [], 5: [], 2: []}, {}
         self.build()
 
@@ -70,23 +71,18 @@ class Example:
         return k
 
     def matrix(self, rows, columns, gain=1.0):
-        size = self.width // 8
-        group, top = 4 // size, 127 if size == 1 else 32767
-        codes = np.clip(np.round(self.random.normal(0, top / 3, (rows, columns))), -top, top).astype(np.int64)
-        q = self.random.integers(0, 2048, rows) + 2048 * self.random.integers(0, 2, rows)
-        exponent = int(np.round(np.log2(top / 3 * 2500 * columns ** 0.5 / gain)))
-        padded = np.zeros((align(rows, 16), align(columns, group)), np.int64)
-        padded[:rows, :columns] = codes
-        data = np.zeros(padded.size * size, np.uint8)
-        flat = padded.astype(f"<i{size}").view(np.uint8).reshape(padded.shape + (size,))
-        r, j = np.indices(padded.shape)
-        at = ((r // 16) * (padded.shape[1] // group) + j // group) * 64 + (r % 16) * 4 + (j % group) * size
-        for b in range(size):
-            data[at + b] = flat[:, :, b]
-        scales = np.zeros(align(rows, 16), "<u2")
-        scales[:rows] = q
-        real = codes * (2048 + q % 2048)[:, None] * 2.0 ** -((q >> 11)[:, None] + float(exponent))
-        return self.add(size, rows, columns, exponent, data.tobytes() + scales.tobytes(), real)
+        encoding = self.encodings[self.matrix_count % len(self.encodings)] if self.encodings else self.width // 8
+        self.matrix_count += 1
+        matrix, size = random_matrix(self.random, encoding, rows, columns)
+        exponent = int(np.round(np.log2(size * 2500 * columns ** 0.5 / gain)))
+        return self.add(encoding, rows, columns, exponent, matrix.bytes, matrix.real(exponent))
+
+    def corrected(self, base):
+        """With a correction of rank `rank`, about a third as large."""
+        rows, columns = self.real[base].shape
+        down, up = self.matrix(self.rank, columns), self.matrix(rows, self.rank, 0.3)
+        real = self.real[base] + self.real[up] @ self.real[down]
+        return self.add(13, rows, columns, 0, struct.pack("<4I", base, down, up, self.rank_bits), real)
 
     def vector(self, n, mean, spread, fraction_bits=24):
         values = np.round((mean + self.random.normal(0, spread, n)) * 2.0 ** fraction_bits).astype("<i4")
@@ -94,6 +90,8 @@ class Example:
 
     def linear(self, rows, columns, gain=1.0):
         t = self.matrix(rows, columns, gain)
+        if self.rank:
+            t = self.corrected(t)
         b = self.vector(rows, 0, 0.1, 26) if self.bias else NONE
         return struct.pack("<III", t, b, self.activation_bits)
 
@@ -179,10 +177,12 @@ class Example:
             self.head_parts = projection + struct.pack("<IIiI", table, places, 19, self.norm(out))
             self.output = self.linear(258, out)
         else:
-            self.output = (struct.pack("<III", self.embedding, NONE, self.activation_bits) if self.tied and not self.bytes_in
-                           else self.linear(self.vocabulary, n))
+            self.output = self.linear(self.vocabulary, n) if self.bytes_in or not self.tied else self.tied_output()
         self.names.append(struct.pack("<5I", 0, 4, 0, 2**31, 0))
         self.regions = self.make_regions()
+
+    def tied_output(self):
+        return struct.pack("<III", self.corrected(self.embedding) if self.rank else self.embedding, NONE, self.activation_bits)
 
     # the file
 
@@ -206,6 +206,8 @@ class Example:
         regions += [[k, 64, tables[k]] for k in range(2, 9) if tables[k]]
         if self.tokenizer:
             regions += self.tokenizer_regions()
+        if self.ledger:
+            regions += self.ledger_regions()
         return regions + [[64, 16384 if k == 0 else 64, body] for k, body in enumerate(self.bodies)]
 
     def tokenizer_regions(self):
@@ -240,6 +242,12 @@ class Example:
         if characters:
             regions.append([13, 64, b"".join(struct.pack("<II", *c) for c in self.character_list)])
         return regions + [[14, 64, bytes(bits)]]
+
+    def ledger_regions(self):
+        record = struct.pack("<2I2I2Q2I2Q8Q136x", 11, 6, 17, 15, 1000, 500, 32, 16, 2000, 900, 20,
+                             10**10, 10**10 + 1, 10**10 + 3, 10**10 + 2, 900, 9, 890)
+        errors = b"".join(struct.pack("<II", *((1000 + k, k) if t[0] in (1, 2, *range(6, 13)) else (0, 0))) for k, t in enumerate(self.tensors))
+        return [[15, 64, record], [16, 64, errors]]
 
     def image(self, **lies):
         return assemble(self.regions, **lies)

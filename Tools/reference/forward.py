@@ -3,7 +3,7 @@
 import numpy as np
 
 from arithmetic import INT, sat32, scale
-from layers import Cache, attention, feed_forward, linear, normalise
+from layers import Cache, attention, feed_forward, linear, normalise, total
 from model import BYTE_SLOTS, CORE, EMBEDDER, HEAD, LINEAR, PAD, SYMBOLS
 from refusal import require
 
@@ -11,7 +11,7 @@ from refusal import require
 def entering(t, index, F):
     """Rows of a matrix in a stream's fraction bits."""
     shift = t.scale_d[index] + t.exponent - F
-    return scale(t.codes[index] * t.scale_u[index][:, None], shift[:, None])
+    return scale(t.integers[index] * t.scale_u[index][:, None], shift[:, None])
 
 
 def added(x, t, index, F):
@@ -22,9 +22,9 @@ class Stream:
     """The steps of one section over the rows of one stream: the core's positions, or the slots of one block. Where a row
     sees only the rows before it, they may come in parts."""
 
-    def __init__(self, model, section, causal):
+    def __init__(self, model, section, causal, kind="int16"):
         self.steps, self.causal, self.count = model.section(section), causal, 0
-        self.caches = [Cache() for _ in self.steps]
+        self.caches = [Cache(kind) for _ in self.steps]
 
     def run(self, x, F):
         rows = np.arange(self.count, self.count + len(x))
@@ -32,11 +32,11 @@ class Stream:
         for step, cache in zip(self.steps, self.caches):
             if step.attention:
                 y, FY = normalise(step.attention_norm, x, np.full(len(x), F, INT))
-                x = sat32(x + attention(step.attention, cache, y, FY, rows, self.causal, F))
+                x = total(attention(step.attention, cache, y, FY, rows, self.causal, F), x)
             if step.feed_forward:
                 y, FY = normalise(step.feed_forward_norm, x, np.full(len(x), F, INT))
                 result = feed_forward(step.feed_forward, y, FY, step.fraction_bits)
-                x, F = (result, step.fraction_bits) if step.replaces else (sat32(x + result), F)
+                x, F = (total(result), step.fraction_bits) if step.replaces else (total(result, x), F)
         return x, F
 
 
@@ -83,13 +83,15 @@ def likeliest(logits):
 
 
 class Forward:
-    def __init__(self, model):
-        self.model = model
+    """A model; kv is the type of keys and values in the core (section 6.2, step 3)."""
+
+    def __init__(self, model, kv="int16"):
+        self.model, self.kv = model, kv
         self.reset()
 
     def reset(self):
         self.position = 0
-        self.stream = Stream(self.model, CORE, self.model.causal)
+        self.stream = Stream(self.model, CORE, self.model.causal, self.kv)
 
     def logits(self, inputs, blocks=()):
         """Logits of inputs: (positions, vocabulary), or of a byte head (positions, slots, symbols). A byte decoder's slots

@@ -12,11 +12,11 @@ from tokenizer import bytes_of_block
 class Session:
     """Tokens or blocks fed at the positions of one context, and all tokens or bytes that were fed or drawn since it began."""
 
-    def __init__(self, model, context, slide, seed):
+    def __init__(self, model, context, slide, seed, kv="int16"):
         require(1 <= context <= model.context_maximum, f"context {context} is not in 1 ... {model.context_maximum}")
         require(model.bytes_in == model.bytes_out, "the model's input and output are not of one kind: it cannot go on from what it makes")
         self.model, self.context, self.slide = model, context, slide
-        self.forward, self.random = Forward(model), SplitMix(seed)
+        self.forward, self.random = Forward(model, kv), SplitMix(seed)
         self.window, self.history, self.result = [], [], None
 
     def begin(self, inputs):
@@ -84,10 +84,11 @@ def bytes_of(model, drawn):
     return model.tokenizer.bytes_of([drawn]) if model.tokenizer else b""
 
 
-def generate(model, inputs, settings, count, seed=0, context=None, slide=False, ignore_end=False, stops=(), max_bytes=None):
+def generate(model, inputs, settings, count, seed=0, context=None, slide=False, ignore_end=False, stops=(), max_bytes=None,
+             kv="int16"):
     """Up to count drawn tokens or blocks after inputs and, where they stand for bytes, those. Without stop strings and a limit
     the bytes are those of all that was drawn."""
-    session = Session(model, model.context_default if context is None else context, slide, seed)
+    session = Session(model, model.context_default if context is None else context, slide, seed, kv)
     session.begin(list(inputs))
     ends = [model.end_block] if model.bytes_out else model.end_tokens
     made, text = [], b""

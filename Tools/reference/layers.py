@@ -4,23 +4,44 @@ from math import isqrt
 
 import numpy as np
 
-from arithmetic import INT, bits, clog2, exp2n, normal, quantise, rshr, sat32, scale, sigmoid
+from arithmetic import INT, bits, clog2, exp2n, normal, quantise, quantise_keys, quantise_values, rshr, sat32, scale, sigmoid
 
 
 # Section 4
 
+def total(parts, x=None):
+    """x, or else the first of the parts, with the others added one after the other."""
+    for part in parts:
+        x = part if x is None else sat32(x + part)
+    return x
+
+
 def linear(layer, y, fraction_bits, fixed=None):
     """Rows of y (rows, columns) with fraction_bits (rows) through the layer; returns the same of its output."""
+    parts, F = linear_parts(layer, y, fraction_bits, fixed)
+    return total(parts), F
+
+
+def linear_parts(layer, y, fraction_bits, fixed=None):
+    """The layer's result, and of a corrected matrix (section 4.1) besides what is to be added to it."""
     codes, m, e = quantise(y, fraction_bits, layer.activation_bits)
-    w = layer.matrix
-    N = clog2(w.columns) + (w.width - 1) + (layer.activation_bits - 1)
+    result, F = product(layer.matrix, layer.bias, codes, m, e, layer.activation_bits, fixed)
+    if layer.correction is None:
+        return [result], F
+    c = layer.correction
+    t, FT = product(c.down, None, codes, m, e, layer.activation_bits)
+    return [result, product(c.up, None, *quantise(t, FT, c.activation_bits), c.activation_bits, F)[0]], F
+
+
+def product(w, bias, codes, m, e, b, fixed=None):
+    """A matrix times rows of codes (rows, columns) of b bits with scales (rows), plus a bias; fixed is F, or one for each row."""
+    N = clog2(w.columns) + (w.width - 1) + (b - 1)
     P = max(0, N - 33)
     A = N - P
     kind = np.int32 if N <= 30 else INT
-    acc = (codes.astype(kind) @ w.codes.T.astype(kind)).astype(INT)
+    acc = (codes.astype(kind) @ w.integers.T.astype(kind)).astype(INT)
     prod = rshr(acc, P) * w.scale_u * m[:, None]
     exponent = w.exponent + e - P
-    bias = layer.bias
     if fixed is not None:
         F = np.full_like(e, fixed)
     else:
@@ -29,7 +50,7 @@ def linear(layer, y, fraction_bits, fixed=None):
             F = np.minimum(F, bias.exponent)
     result = scale(prod, w.scale_d + (exponent - F)[:, None])
     if bias is not None:
-        result = sat32(result + scale(bias.codes, (bias.exponent - F)[:, None]))
+        result = sat32(result + scale(bias.integers, (bias.exponent - F)[:, None]))
     return result, F
 
 
@@ -68,8 +89,8 @@ def normalise_one(norm, x, F):
             v, G = v >> 1, G - 1
         r = 2**61 // isqrt(v)
         u = scale(z * r, 39 + F - G // 2)
-    y = scale(u * norm.weight.codes, 22 + norm.weight.exponent - norm.fraction_bits)
-    return y if norm.bias is None else sat32(y + norm.bias.codes)
+    y = scale(u * norm.weight.integers, 22 + norm.weight.exponent - norm.fraction_bits)
+    return y if norm.bias is None else sat32(y + norm.bias.integers)
 
 
 # Section 6.4
@@ -105,6 +126,7 @@ def piecewise(p, t):
 # Section 6.3
 
 def feed_forward(layer, y, F, fixed):
+    """The parts of its last layer's result."""
     u, FU = linear(layer.up, y, F)
     if layer.gated:
         g, FG = linear(layer.gate, y, F)
@@ -113,37 +135,51 @@ def feed_forward(layer, y, F, fixed):
         h, FH = scale(a * u, k[:, None]), FA + FU - k
     else:
         h, FH = activate(layer.activation, u, FU, layer.pieces)
-    return linear(layer.down, h, FH, fixed)[0]
+    return linear_parts(layer.down, h, FH, fixed)[0]
 
 
 # Section 6.2
 
+def wide(v, F):
+    return quantise(v, F, 16)
+
+
+def narrow(v, F):
+    return quantise(v, F, 8)
+
+
+KINDS = {"int16": (wide, wide), "int8": (quantise_keys, narrow), "int4": (quantise_keys, quantise_values)}
+
+
 class Cache:
     """Quantised keys and values of one step's attention: codes (positions, heads, size), scales (positions, heads)."""
 
-    def __init__(self):
-        self.parts = None
+    def __init__(self, kind="int16"):
+        self.kind, self.parts = kind, None
 
     def append(self, parts):
         self.parts = parts if self.parts is None else [np.concatenate(pair) for pair in zip(self.parts, parts)]
 
 
 def attention(layer, cache, y, F, positions, causal, fixed):
+    """The parts of its last layer's result."""
     H, G, s = layer.head_count, layer.kv_head_count, layer.head_size
     qkv, F = linear(layer.qkv, y, F)
     heads = qkv.reshape(len(y), H + 2 * G, s)
     if layer.rotation:
         rotate(heads[:, :H + G], layer.rotation.cos[positions], layer.rotation.sin[positions])
-    codes, m, e = quantise(heads, F[:, None], 16)
-    cache.append([codes[:, H:H + G], m[:, H:H + G], e[:, H:H + G], codes[:, H + G:], m[:, H + G:], e[:, H + G:]])
+    codes, m, e = quantise(heads[:, :H], F[:, None], 16)
+    keys, values = heads[:, H:H + G], heads[:, H + G:]
+    as_keys, as_values = KINDS[cache.kind]
+    cache.append([*as_keys(keys, F[:, None]), *as_values(values, F[:, None])])
     out, fractions = [], []
     for k, p in enumerate(positions):
         visible = int(p) + 1 if causal else len(cache.parts[0])
         seen = [part[:visible] for part in cache.parts]
-        result, EL = attend(layer, codes[k, :H], m[k, :H], e[k, :H], *seen)
+        result, EL = attend(layer, codes[k], m[k], e[k], *seen)
         out.append(result)
         fractions.append(EL - 2)
-    return linear(layer.output, np.stack(out), np.array(fractions, INT), fixed)[0]
+    return linear_parts(layer.output, np.stack(out), np.array(fractions, INT), fixed)[0]
 
 
 def rotate(heads, cos, sin):

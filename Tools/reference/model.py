@@ -13,6 +13,7 @@ class Linear:
     matrix: object
     bias: object           # tensor or None
     activation_bits: int
+    correction: object = None
 
     @property
     def rows(self):
@@ -120,6 +121,7 @@ class Model:
     tensors: list = field(default_factory=list)
     names: list = field(default_factory=list)
     tokenizer: object = None
+    ledger: object = None
 
     def section(self, number):
         return [step for step in self.steps if step.section == number]

@@ -3,10 +3,11 @@
 import struct
 
 from container import NONE, WEIGHTS, check_sum, read_regions, table_bytes
+from ledger import read_ledger
 from model import (BYTE_BLOCKS, BYTE_DECODER, BYTE_SLOTS, CORE, EMBEDDER, HEAD, LINEAR, SYMBOLS, TOKENS,
                    Attention, Embedder, FeedForward, Head, Linear, Model, Norm, Step)
 from refusal import require
-from tensors import INT8, PIECEWISE, ROTATION, VECTOR, read_records, read_weights
+from tensors import CORRECTED, PIECEWISE, ROTATION, VECTOR, check_activation_bits, read_records, read_weights
 from tokenizer import read_tokenizer
 
 
@@ -21,6 +22,7 @@ class Reader:
         self.check_text()
         self.model = self.read_model()
         self.tensors = self.model.tensors = read_records(self.table(6))
+        self.read_all_weights(verify)
         self.norms = self.records(5, 32, self.read_norm)
         self.attentions = self.records(3, 64, self.read_attention)
         self.feed_forwards = self.records(4, 64, self.read_feed_forward)
@@ -32,7 +34,7 @@ class Reader:
         self.model.names = self.read_names()
         if self.table(9):
             self.model.tokenizer = read_tokenizer(self.table(9), [self.table(kind) for kind in range(10, 15)], self.model)
-        self.read_all_weights(verify)
+        self.model.ledger = read_ledger(self.table(15), self.table(16), self.tensors, self.text_at)
 
     def table(self, kind):
         return table_bytes(self.data, self.regions, kind)
@@ -166,9 +168,10 @@ class Reader:
         require(index < len(self.tensors), f"{what}: tensor {index} is not below {len(self.tensors)}")
         return self.tensors[index]
 
-    def matrix(self, index, rows, columns, what):
+    def matrix(self, index, rows, columns, what, corrected=False):
+        """A linear layer may have a corrected one."""
         t = self.tensor(index, what)
-        require(t.is_matrix, f"{what}: tensor {index} of encoding {t.encoding} is no matrix")
+        require(t.is_matrix or corrected and t.encoding == CORRECTED, f"{what}: tensor {index} of encoding {t.encoding} is no matrix")
         require(t.rows == rows or rows is None, f"{what}: tensor {index} has {t.rows} rows and not {rows}")
         require(t.columns == columns or columns is None, f"{what}: tensor {index} has {t.columns} columns and not {columns}")
         return t
@@ -181,11 +184,13 @@ class Reader:
 
     def linear(self, record, rows, columns, what):
         tensor, bias, width = struct.unpack("<III", record)
-        matrix = self.matrix(tensor, rows, columns, what)
-        require(width in (8, 16), f"{what}: activation_bits {width} is neither 8 nor 16")
-        require(width == 16 or matrix.encoding == INT8, f"{what}: activation_bits {width} with codes of 16 bits")
+        matrix = self.matrix(tensor, rows, columns, what, corrected=True)
+        correction = matrix.correction
+        if correction:
+            matrix = correction.base
+        check_activation_bits(width, [matrix, correction.down] if correction else [matrix], what)
         vector = None if bias == NONE else self.vector(bias, matrix.rows, f"{what}: bias")
-        return Linear(matrix, vector, width)
+        return Linear(matrix, vector, width, correction)
 
     def read_attention(self, r, k):
         what = f"attention {k}"
@@ -341,7 +346,7 @@ class Reader:
                     f"tensor {tensor.index}: its region has {region.byte_count} bytes and not {tensor.byte_count}")
             if verify:
                 check_sum(self.data, region)
-            read_weights(tensor, self.data[region.offset:region.offset + region.byte_count], verify)
+            read_weights(tensor, self.data[region.offset:region.offset + region.byte_count], self.tensors, verify)
 
 
 def check_fraction_bits(value, what):

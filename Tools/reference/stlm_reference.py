@@ -63,7 +63,7 @@ def bytes_of_argument(text):
 def run_logits(model, a):
     """A byte decoder's slots see the symbols of the block that follows among the inputs, or else their own likeliest."""
     inputs = parse_inputs(model, a.ids)
-    logits = Forward(model).logits(inputs, inputs[1:] if model.bytes_in else ()).astype(np.int32)
+    logits = Forward(model, a.kv).logits(inputs, inputs[1:] if model.bytes_in else ()).astype(np.int32)
     np.save(a.out, logits)
     print(json.dumps({"fraction_bits": model.logit_fraction_bits, "shape": list(logits.shape)}))
 
@@ -92,7 +92,7 @@ def run_generate(model, a):
     require(0 <= a.seed < 2**64, f"seed {a.seed} is not in 0 ... 2^64 - 1")
     text = None if a.text is None else bytes_of_argument(a.text)
     inputs = prompt(model, text) if a.ids is None else parse_inputs(model, a.ids)
-    how = dict(seed=a.seed, context=a.context, slide=a.slide, ignore_end=a.ignore_eos)
+    how = dict(seed=a.seed, context=a.context, slide=a.slide, ignore_end=a.ignore_eos, kv=a.kv)
     if a.print == "ids":
         print(*numbers(generate(model, inputs, settings, a.n, **how)[0]))
         return
@@ -127,7 +127,7 @@ def run_score(model, a):
         require(a.split, "the separator is empty")
         texts = parts(text, bytes_of_argument(a.split))
         first = model.first_input
-    scores = [score(Forward(model), *sides(model, part), size, first) for part in texts]
+    scores = [score(Forward(model, a.kv), *sides(model, part), size, first) for part in texts]
     count, total = (sum(column) for column in zip(*scores, (0, 0)))
     total = min(MOST, total)
     byte_count = sum(map(len, texts))
@@ -141,7 +141,7 @@ def run_choose(model, a):
     size, sums = context_of(model, a), []
     for option in a.option:
         inputs, targets = sides(model, bytes_of_argument(f"{a.prefix} {option}"))
-        sums.append(option_cost(Forward(model), inputs, targets, size))
+        sums.append(option_cost(Forward(model, a.kv), inputs, targets, size))
     print(json.dumps({"choice": sums.index(min(sums)), "total_bits": sums, "log_likelihoods": [-(total * LN2_Q64 >> 64) for total in sums]}))
 
 
@@ -155,25 +155,34 @@ def run_info(model, a):
         "end_tokens": model.end_tokens, "end_block": model.end_block, "parameters": model.parameter_count,
         "unique_parameters": model.unique_parameter_count, "settings": model.settings,
         "stops": [stop.decode("utf-8", "replace") for stop in model.stops],
-        "tokenizer": t and {"kind": t.kind, "pieces": t.count, "merges": len(t.merges), "pre_split": t.pre_split}}))
+        "tokenizer": t and {"kind": t.kind, "pieces": t.count, "merges": len(t.merges), "pre_split": t.pre_split},
+        "ledger": model.ledger and ledger_of(model.ledger)}))
+
+
+def ledger_of(ledger):
+    """Costs in units of 2^-24 bits; of every tensor its error and the divergence estimated for it."""
+    values = {**vars(ledger), **ledger.measured}
+    return {name: value for name, value in values.items() if name != "measured"}
 
 
 def arguments(words):
     parser = argparse.ArgumentParser(description=__doc__)
     commands = parser.add_subparsers(required=True)
 
-    def command(name, run):
+    def command(name, run, attends=False):
         sub = commands.add_parser(name)
         sub.add_argument("model")
+        if attends:
+            sub.add_argument("--kv", choices=("int16", "int8", "int4"), default="int16")
         sub.set_defaults(run=run)
         return sub
 
-    sub = command("logits", run_logits)
+    sub = command("logits", run_logits, True)
     sub.add_argument("--ids", required=True)
     sub.add_argument("--out", required=True)
     command("encode", run_encode).add_argument("--text", required=True)
     command("decode", run_decode).add_argument("--ids", required=True)
-    sub = command("generate", run_generate)
+    sub = command("generate", run_generate, True)
     source = sub.add_mutually_exclusive_group(required=True)
     source.add_argument("--text")
     source.add_argument("--ids")
@@ -190,12 +199,12 @@ def arguments(words):
     sub.add_argument("--stop", action="append", default=[])
     sub.add_argument("--max-bytes", type=int)
     sub.add_argument("--print", choices=("ids", "text"), default="ids")
-    sub = command("score", run_score)
+    sub = command("score", run_score, True)
     sub.add_argument("--file", required=True)
     sub.add_argument("--context", type=int)
     sub.add_argument("--bytes", type=int)
     sub.add_argument("--split")
-    sub = command("choose", run_choose)
+    sub = command("choose", run_choose, True)
     sub.add_argument("--prefix", required=True)
     sub.add_argument("--option", action="append", required=True)
     sub.add_argument("--context", type=int)

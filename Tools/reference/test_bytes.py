@@ -138,7 +138,7 @@ class Models(unittest.TestCase):
         """Embedder and byte slots, spelt out for one block in Python's integers where they are new."""
         _, model = opened(seed=12, **BYTES, **SLOTS)
         rshr = lambda a, s: (a + (1 << s >> 1)) >> s if s >= 0 else a << -s
-        row = lambda t, i, F: [rshr(int(c) * int(t.scale_u[i]), int(t.scale_d[i]) + t.exponent - F) for c in t.codes[i]]
+        row = lambda t, i, F: [rshr(int(c) * int(t.scale_u[i]), int(t.scale_d[i]) + t.exponent - F) for c in t.integers[i]]
         plus = lambda a, b: [x + y for x, y in zip(a, b)]
         e, head, block = model.embedder, model.head, [104, 105, 256, 257, 0]
         x = [plus(row(e.table, symbol, 20), row(e.positions, t, 20)) for t, symbol in enumerate(block)]

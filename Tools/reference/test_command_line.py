@@ -16,6 +16,7 @@ sys.path.insert(0, HERE)
 
 import stlm_reference
 from example_files import Example
+from write_examples import EXAMPLES, write_examples
 
 
 def run(*words):
@@ -108,6 +109,26 @@ class CommandLine(unittest.TestCase):
             chosen = json.loads(self.works("choose", model, "--prefix", "the", "--option", "the", "--option", "a"))
             self.assertEqual(len(chosen["log_likelihoods"]), 2)
             self.assertLess(max(chosen["log_likelihoods"]), 0)
+
+    def test_info(self):
+        info = lambda **settings: json.loads(self.works("info", self.file("model", Example(**settings).image())))
+        self.assertIsNone(info()["ledger"])
+        ledger = info(ledger=True, rank=2, encodings=(8, 1, 12), tokenizer=0)["ledger"]
+        errors = ledger.pop("tensor_errors")
+        self.assertEqual(ledger, {
+            "options": "--int4", "calibration_text": "calibration.txt", "calibration_byte_count": 1000, "calibration_count": 500,
+            "verification_text": "verification.txt", "verification_byte_count": 2000, "verification_count": 900, "verification_context": 20,
+            "float_cost": 10**10, "cost": 10**10 + 1, "cost_int8_keys_values": 10**10 + 3, "cost_int4_values": 10**10 + 2,
+            "row_count": 900, "divergence": 9, "agreement_count": 890})
+        self.assertEqual(errors[:6], [[1000, 0], [0, 0], [1002, 2], [1003, 3], [1004, 4], [0, 0]])
+
+    def test_written_examples(self):
+        write_examples(self.folder)
+        name = os.path.join(self.folder, "corrected-slots")
+        with open(name + ".ids", encoding="ascii") as file:
+            self.works("logits", name + ".stlm", "--ids", file.read(), "--out", self.out)
+        self.assertEqual(np.load(self.out).shape, (6, 5, 258))
+        self.assertEqual(sum(file.endswith(".ids") for file in os.listdir(self.folder)), len(EXAMPLES))
 
     def test_mixed(self):
         for settings, shape, count in (({"embedder": "bytes"}, (2, 300), 3), ({"head": "decoder"}, (10, 5, 258), 4),

@@ -112,7 +112,7 @@ class Functions(unittest.TestCase):
                         for F in (-32, 0, 62):
                             x = np.full(n, fill, INT)
                             x[-1] = spike
-                            weight = Tensor(0, 3, 1, n, 24, codes=np.full(n, 2**24, INT))
+                            weight = Tensor(0, 3, 1, n, 24, integers=np.full(n, 2**24, INT))
                             y = normalise_one(Norm(False, weight, None, 20, epsilon), x, F) / 2.0**20
                             mean = (x.astype(float) ** 2).mean() * 2.0 ** (-2 * F) + epsilon / 2.0**64
                             exact = x * 2.0**-F / mean**0.5 if mean else x * 0.0

@@ -9,118 +9,14 @@ import numpy as np
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-from example_files import NONE, Example, seal, set32
+from example_files import NONE, Example, set32
 from forward import Forward
+from lies import (ADJACENCY, ATTENTION, CHARACTERS, FFN, LEDGER, MERGES, MODEL, NAMES, NORM, OFFSETS, PIECES, SCHEDULE, TENSOR_ERRORS, TENSORS,
+                  TEXT, TOKENIZER, WEIGHTS, before_weights, change, damaged_later, drop, entry, first_tensor, insert, last_weights_padding, level,
+                  other_digits, other_matrix, part_lie, poke, put, ranked, raw, resize, set_bits, swap_pieces, tensor_lie,
+                  unused, weights, with_byte)
 from model_file import Reader
 from refusal import Refused
-
-MODEL, SCHEDULE, ATTENTION, FFN, NORM, TENSORS, NAMES, TEXT = range(1, 9)
-TOKENIZER, OFFSETS, PIECES, MERGES, CHARACTERS, ADJACENCY = range(9, 15)
-WEIGHTS = 64
-
-
-def poke(kind, *pairs, model=(), **settings):
-    """A file in which u32 fields (place, value) of a region, and of the model record, are changed; all checksums are right."""
-    def make():
-        example = Example(**settings)
-        for at, value in zip(pairs[::2], pairs[1::2]):
-            example.poke(kind, at, value)
-        for at, value in zip(model[::2], model[1::2]):
-            example.poke(MODEL, at, value)
-        return example.image()
-    return make
-
-
-def change(function, **settings):
-    """A file whose Example has been changed by a function."""
-    def make():
-        example = Example(**settings)
-        function(example)
-        return example.image()
-    return make
-
-
-def other_matrix(kind, at, rows, columns, **settings):
-    """A file in which a field of a region names a matrix of this shape."""
-    def function(example):
-        k = example.matrix(rows, columns)
-        example.regions = example.make_regions()
-        example.poke(kind, at, k)
-    return change(function, **settings)
-
-
-def raw(function, right_checksum=True):
-    """A file whose final bytes have been changed."""
-    def make():
-        data = bytearray(Example().image())
-        data = function(data) or data
-        return seal(data) if right_checksum else bytes(data)
-    return make
-
-
-def put(at, *values):
-    """Writes single bytes."""
-    def function(data):
-        data[at:at + len(values)] = bytes(values)
-    return function
-
-
-def drop(kind):
-    def function(example):
-        example.regions = [r for r in example.regions if r[0] != kind]
-    return function
-
-
-def resize(kind, edit):
-    def function(example):
-        region = example.region(kind)
-        region[2] = edit(region[2])
-    return function
-
-
-def insert(at, region):
-    return lambda example: example.regions.insert(at, region)
-
-
-def weights(k, edit):
-    def function(example):
-        region = [r for r in example.regions if r[0] == WEIGHTS][k]
-        region[2] = edit(region[2])
-    return function
-
-
-def with_byte(data, at, value):
-    at %= len(data)
-    return data[:at] + bytes([value]) + data[at + 1:]
-
-
-def entry(i, field):
-    return 64 + 32 * i + field
-
-
-def last_weights_padding(data):
-    """The byte before the last region is padding in this example."""
-    count = struct.unpack_from("<I", data, 24)[0]
-    offset = struct.unpack_from("<Q", data, entry(count - 1, 8))[0]
-    before = struct.unpack_from("<QQ", data, entry(count - 2, 8))
-    assert sum(before) < offset
-    data[offset - 1] = 1
-
-
-def first_tensor(encoding, **settings):
-    return next(k for k, t in enumerate(Example(**settings).tensors) if t[0] == encoding)
-
-
-def tensor_lie(encoding, field, value, **settings):
-    return poke(TENSORS, 32 * first_tensor(encoding, **settings) + field, value, **settings)
-
-
-def swap_pieces(example, one, other):
-    """Writes one piece's bytes over another of the same size."""
-    region = example.region(PIECES)
-    at = sum(map(len, example.piece_list[:example.piece_list.index(other)]))
-    region[2] = region[2][:at] + one + region[2][at + len(other):]
-
 
 R, PIECEWISE, UTF8 = {"rotation": True}, {"activation": 7}, {"tokenizer": 2, "vocabulary": 311}
 BIASED = {"kind": 2, "bias": True}
@@ -130,6 +26,10 @@ SLOTS, DECODER = {**BYTES, "head": "slots"}, {**BYTES, "head": "decoder"}
 S0, S1, S2, S3, S4, S5 = range(0, 192, 32)
 VECTOR, ROTATION = first_tensor(3), first_tensor(4)
 B_VECTOR = first_tensor(3, **BIASED)
+CORRECTED = {"rank": 2, "encodings": (1,)}
+C, C_VECTOR = first_tensor(13, **CORRECTED), first_tensor(3, **CORRECTED)
+named = lambda kind, at, **settings: poke(kind, at, first_tensor(13, **CORRECTED, **settings), **CORRECTED, **settings)
+UNMEASURED = [word for at in range(56, 120, 4) for word in (at, 0)]
 
 LIES = {
     # 2.1
@@ -139,7 +39,13 @@ LIES = {
     "no regions": raw(put(24, 0, 0, 0, 0)), "region count": raw(put(24, 255, 255)), "header reserved": raw(put(63, 1)),
     "many regions": raw(put(26, 1)), "header checksum": raw(put(28, 1, 2, 3, 4), False),
     # 2.2 and 2
-    "kind 0": raw(put(entry(0, 0), 0)), "kind 15": raw(put(entry(1, 0), 15)),
+    "kind 0": raw(put(entry(0, 0), 0)), "kind 17": change(before_weights([17, 64, b"x"])),
+    "kind 31": change(before_weights([31, 64, b"x"])), "kind 65": change(lambda e: e.regions.append([65, 64, b"x"])),
+    "later kinds' order": change(before_weights([33, 64, b"x"], [32, 64, b"x"])), "later kind twice": change(before_weights([40, 64, b"x"], [40, 64, b"x"])),
+    "later kind's alignment": change(before_weights([63, 16384, b"x"])), "later kind's checksum": damaged_later,
+    "later kind after weights": change(lambda e: e.regions.append([40, 64, b"x"])), "later kind before tables": change(insert(3, [40, 64, b"x"])),
+    "later kind empty": change(before_weights([40, 64, b""])), "ledger size": change(resize(LEDGER, lambda d: d * 2), ledger=True),
+    "no ledger": change(drop(LEDGER), ledger=True), "no tensor errors": change(drop(TENSOR_ERRORS), ledger=True),
     "order": change(lambda e: e.regions.insert(0, e.regions.pop(1))),
     "table after weights": change(lambda e: e.regions.append(e.regions.pop(0))),
     "twice": change(lambda e: e.regions.insert(0, list(e.regions[0]))),
@@ -246,7 +152,7 @@ LIES = {
     "norm bias size": change(lambda e: e.poke(NORM, 8, struct.unpack_from("<I", e.parts[5][3], 8)[0]), **BYTES, **BIASED),
     "norm bias exponent": poke(NORM, 8, VECTOR), "norm bits": poke(NORM, 12, 63), "norm reserved": poke(NORM, 24, 1),
     # 6
-    "encoding 0": tensor_lie(2, 0, 0), "encoding 6": tensor_lie(2, 0, 6), "encoding other": tensor_lie(2, 0, 1), "rows 0": tensor_lie(3, 4, 0),
+    "encoding 0": tensor_lie(2, 0, 0), "encoding 14": tensor_lie(2, 0, 14), "encoding other": tensor_lie(2, 0, 1), "rows 0": tensor_lie(3, 4, 0),
     "rows": tensor_lie(2, 4, 2**20 + 1), "columns 0": tensor_lie(3, 8, 0), "columns": tensor_lie(2, 8, 65537), "matrix exponent": tensor_lie(2, 12, 128),
     "matrix exponent low": tensor_lie(2, 12, -65), "vector rows": tensor_lie(3, 4, 2), "vector exponent": tensor_lie(3, 12, 63),
     "vector exponent low": tensor_lie(3, 12, -33), "rotation exponent": tensor_lie(4, 12, 13), "tensor reserved": tensor_lie(2, 28, 1),
@@ -256,6 +162,30 @@ LIES = {
     "breakpoints equal": change(weights(first_tensor(5, **PIECEWISE), lambda d: d[4:8] + d[4:]), **PIECEWISE),
     "weights size": change(weights(1, lambda d: d + b"\0")), "weights size less": change(weights(1, lambda d: d[:-1])),
     "vector columns": tensor_lie(3, 8, 2**20 + 1),
+    **{f"{name} of encoding {k}": tensor_lie(k, 4 * field, value, encodings=(k,), hidden=33) for k in range(6, 13) for name, field, value in (
+        ("rows 0", 1, 0), ("rows", 1, 2**20 + 1), ("columns 0", 2, 0), ("columns", 2, 8193 if k < 11 else 65537), ("exponent", 3, 128),
+        ("exponent low", 3, -65), ("reserved", 5, 1), ("another encoding", 0, k % 12 + 1))},
+    **{f"columns over the limit {k}": unused(1, 8193 if k in range(6, 11) else 65537, encodings=(k,)) for k in (1, 2, *range(6, 13))},
+    **{f"{name} of encoding {k}": change(weights(0, edit), encodings=(k,)) for k in range(6, 13) for name, edit in (
+        ("a byte more", lambda d: d + b"\0"), ("a byte less", lambda d: d[:-1]))},
+    **{f"level {value} of {bits} bits": level(k, value, bits) for bits in (2, 3, 4, 5) for k, value in ((0, 65), (2**bits - 1, -65), (1, 127), (2, -128))},
+    "corrected bytes": change(weights(C, lambda d: d + bytes(4)), **CORRECTED), "corrected exponent": tensor_lie(13, 12, 1, **CORRECTED),
+    "corrected rows": tensor_lie(13, 4, 49, **CORRECTED), "corrected columns": tensor_lie(13, 8, 25, **CORRECTED),
+    "corrected columns large": tensor_lie(13, 8, 65537, **CORRECTED), "corrected reserved": tensor_lie(13, 31, 1, **CORRECTED),
+    **{f"{name} {what}": part_lie(4 * k, value, **CORRECTED) for k, name in enumerate(("base", "down", "up"))
+       for what, value in (("index", 999), ("none", NONE), ("a vector", C_VECTOR), ("corrected", C))},
+    "base of another shape": part_lie(0, 0, **CORRECTED), "down of other columns": part_lie(4, C - 1, **CORRECTED),
+    "up of other rows": part_lie(8, C - 2, **CORRECTED),
+    "up of another rank": part_lie(8, C - 3, **CORRECTED), "rank": ranked(1025, **CORRECTED), "bits of up's input": part_lie(12, 12, **CORRECTED),
+    "bits of up's input 0": part_lie(12, 0, **CORRECTED), "bits of up's input 8": lambda: Example(rank=2, rank_bits=8, encodings=(2, 1, 1)).image(),
+    "bits 8 with a base of 16": lambda: Example(rank=2, activation_bits=8, encodings=(1, 2, 1)).image(),
+    "bits 8 with a down of 16": lambda: Example(rank=2, activation_bits=8, encodings=(1, 1, 2)).image(),
+    "corrected table": change(lambda e: e.poke(MODEL, 212, len(e.tensors) - 1), **CORRECTED, norms=False),
+    "corrected positions": named(MODEL, 216, positions=True), "corrected byte table": named(MODEL, 260, **DECODER),
+    "corrected embedder table": named(MODEL, 212, **BYTES), "corrected slots": named(MODEL, 216, **BYTES),
+    "corrected head positions": named(MODEL, 264, **SLOTS), "corrected norm": poke(NORM, 4, C, **CORRECTED),
+    "corrected rotation": poke(ATTENTION, 36, C, **CORRECTED), "corrected bias": poke(ATTENTION, 4, C, **CORRECTED),
+    "corrected rows of a layer": poke(ATTENTION, 12, C, **CORRECTED),
     # 7
     "name text": poke(NAMES, 0, 10**6), "name target": poke(NAMES, 8, 99), "name rows": poke(NAMES, 16, 301), "name first row": poke(NAMES, 12, 1),
     "rows wrap": poke(NAMES, 12, 2**31 - 1, 16, 2**31 + 1), "alias with row": poke(NAMES, 20 * 17 + 12, 2**31 + 1),
@@ -288,15 +218,42 @@ LIES = {
     "character order": change(resize(CHARACTERS, lambda d: d[8:] + d[:8]), **UTF8), "surrogate": poke(CHARACTERS, 24, 0xD800, **UTF8),
     "scalar": poke(CHARACTERS, 24, 0x110000, **UTF8),
     "all pieces empty": change(lambda e: (e.region(OFFSETS).__setitem__(2, bytes(4 * 268)), drop(MERGES)(e), e.poke(TOKENIZER, 12, 0))),
+    # 11
+    **{f"{name} past text": poke(LEDGER, at, 10**6, ledger=True) for name, at in (
+        ("options", 0), ("options size", 4), ("calibration_text", 8), ("verification_text", 36))},
+    "options empty": poke(LEDGER, 4, 0, ledger=True), "options none": poke(LEDGER, 0, 0, 4, 0, ledger=True),
+    "calibration_text empty": poke(LEDGER, 12, 0, ledger=True), "verification_text empty": poke(LEDGER, 36, 0, ledger=True),
+    "verification_text none": poke(LEDGER, 32, 0, 36, 0, ledger=True), "verification_count 0": poke(LEDGER, 48, 0, *UNMEASURED, ledger=True),
+    **{f"ledger's field at {at}, not measured": poke(LEDGER, 32, 0, 36, 0, 48, 0, *UNMEASURED, at, 1, ledger=True) for at in range(56, 120, 4)},
+    **{f"ledger's sum at {at}": poke(LEDGER, at + 4, 2**30, ledger=True) for at in (64, 72, 80, 88, 104)},
+    "agreement_count": poke(LEDGER, 112, 901, ledger=True), "ledger reserved": poke(LEDGER, 120, 1, ledger=True),
+    "ledger reserved at the end": poke(LEDGER, 252, 2**31, ledger=True),
+    "tensor errors more": change(resize(TENSOR_ERRORS, lambda d: d + bytes(8)), ledger=True),
+    "tensor errors less": change(resize(TENSOR_ERRORS, lambda d: d[:-8]), ledger=True),
+    "tensor errors' size": change(resize(TENSOR_ERRORS, lambda d: d[:-4]), ledger=True),
+    "error of a vector": poke(TENSOR_ERRORS, 8 * VECTOR, 1, ledger=True), "divergence of a rotation": poke(TENSOR_ERRORS, 8 * ROTATION + 4, 1, ledger=True),
+    "error of a piecewise linear": poke(TENSOR_ERRORS, 8 * first_tensor(5, **PIECEWISE), 1, ledger=True, **PIECEWISE),
 }
 
 
-# What only verifying finds
+LINES = {6: [1], 7: [1, 1], 8: [2], 9: [2, 1], 10: [2, 1], 12: [1]}
+LEVELS = {6: 4, 7: 8, 8: 16, 9: 32}
+# What only verifying finds, besides a checksum
 HIDDEN_LIES = {
-    "weights checksum": lambda: with_byte(Example().image(), -1, 77),
-    "padding scales": change(weights(0, lambda d: with_byte(d, -1, 1)), vocabulary=300),
-    "padding rows": change(weights(0, lambda d: with_byte(d, -2 * 304 - 1, 1))),
-    "padding columns": change(weights(0, lambda d: with_byte(d, 23 // 2 * 64 + 3, 1)), hidden=23),
+    "padding scales": (weights(0, lambda d: with_byte(d, -1, 1)), {}),
+    "padding rows": (weights(0, lambda d: with_byte(d, -2 * 304 - 1, 1)), {}),
+    "padding columns": (weights(0, lambda d: with_byte(d, 23 // 2 * 64 + 3, 1)), {"hidden": 23}),
+    # 300 rows of 12 columns are 19 blocks of 16, in each the lines of the first plane, of the second, and 16 bytes of group scales
+    **{f"padding scales {k}": (weights(0, lambda d, k=k: with_byte(d, -1 - LEVELS.get(k, 0), 1)), {"encodings": (k,), "hidden": 12}) for k in range(6, 13)},
+    **{f"padding rows {k}, plane {p}": (set_bits((18 * sum(lines) + sum(lines[:p])) * 64 + 12 * 4, 2), {"encodings": (k,), "hidden": 12})
+       for k, lines in LINES.items() for p in range(len(lines))},
+    **{f"padding columns {k}": (set_bits(at, bit), {"encodings": (k,), "hidden": 12}) for k, at, bit in (
+        (6, 0, 64), (7, 0, 64), (8, 64, 16), (9, 64, 128), (10, 64, 16), (12, 0, 128))},
+    **{f"padding columns {k}, second plane": (set_bits(at, bit), {"encodings": (k,), "hidden": 12}) for k, at, bit in ((7, 64, 8), (9, 128, 8), (10, 128, 64))},
+    **{f"group scales of padding rows {k}": (set_bits(19 * 64 * sum(LINES[k]) + 19 * 16 - 1, 1), {"encodings": (k,), "hidden": 12}) for k in range(6, 11)},
+    **{f"scales of padding groups {k}": (set_bits(19 * 64 * sum(LINES[k]), 16), {"encodings": (k,), "hidden": 12}) for k in range(6, 11)},
+    "padding columns 11": (other_digits(0, 3), {"encodings": (11,), "hidden": 12}),
+    "padding rows 11": (other_digits(18 * 64 + 12 * 4, 0), {"encodings": (11,), "hidden": 12}),
 }
 
 # What "should" allows, and limits reached
@@ -315,19 +272,35 @@ ALLOWED = {
     "words": lambda: Example(**WORDS).image(), "words in slots": lambda: Example(**{**WORDS, "head": "slots"}).image(),
     "pre_split": lambda: Example(pre_split=1).image(), "pieces with blocks": lambda: Example(pre_split=1, **DECODER).image(),
     "part of a tensor": poke(NAMES, 12, 299, 16, 1),
+    "kinds for later": change(before_weights([32, 64, b"x"], [40, 64, bytes(999)], [63, 64, b"\xff"]), ledger=True),
+    "any ternary byte": change(weights(1, lambda d: bytes(range(256)) + d[256:]), encodings=(11,), rotation=False, hidden=80),
+    "any ternary byte of four": change(weights(1, lambda d: bytes(range(256)) + d[256:]), encodings=(12,), rotation=False, hidden=80),
+    "levels at the limit": level(3, 64, 2), "levels at the lower limit": level(0, -64, 5), "rank 1024": ranked(1024, **CORRECTED),
+    "any encoding": lambda: Example(encodings=(1, 2, *range(6, 13)), rank=3, ledger=True, positions=True).image(),
+    **{f"columns at the limit {k}": unused(1, 8192 if k in range(6, 11) else 65536, encodings=(k,)) for k in (1, 2, *range(6, 13))},
+    "nothing measured": poke(LEDGER, 8, 0, 12, 0, 32, 0, 36, 0, 48, 0, *UNMEASURED, ledger=True),
+    "greatest sums": poke(LEDGER, 68, 2**30 - 1, 64, NONE, 108, 2**30 - 1, 104, NONE, ledger=True),
+    "greatest errors": poke(TENSOR_ERRORS, 0, NONE, 4, NONE, ledger=True),
 }
 
 
 class Refusals(unittest.TestCase):
     def test_hidden_lies(self):
-        for name, make in HIDDEN_LIES.items():
+        with self.assertRaises(Refused):
+            Reader(with_byte(Example().image(), -1, 77), verify=True)
+        for name, (function, settings) in HIDDEN_LIES.items():
             with self.subTest(name):
-                logits = Forward(Reader(make()).model).logits([1, 2])
-                if name.startswith("padding"):
-                    honest = Reader(Example(hidden=23 if "columns" in name else 24).image()).model
-                    self.assertTrue((logits == Forward(honest).logits([1, 2])).all())
-                with self.assertRaises(Refused):
-                    Reader(make(), verify=True)
+                example = Example(**settings)
+                honest = example.image()
+                function(example)
+                lie = example.image()
+                self.assertNotEqual(lie, honest)
+                logits = Forward(Reader(lie).model).logits([1, 2])
+                self.assertTrue((logits == Forward(Reader(honest, verify=True).model).logits([1, 2])).all())
+                with self.assertRaises(Refused) as caught:
+                    Reader(lie, verify=True)
+                if os.environ.get("SHOW_WORST"):
+                    print(f"{name}: {caught.exception}")
 
     def test_allowed(self):
         for name, make in ALLOWED.items():
@@ -354,7 +327,8 @@ class Refusals(unittest.TestCase):
         for k in range(500):
             byte_model = ({}, BYTES, SLOTS, DECODER, {"head": "decoder"})[k % 5]
             example = Example(seed=1, tokenizer=k % 3, bos=0 if k % 3 else None, pre_split=int(k % 6 == 1),
-                              activation=7, bias=True, kind=2, vocabulary=311, **byte_model)
+                              activation=7, bias=True, kind=2, vocabulary=311, ledger=k % 4 == 0, rank=2 * int(k % 7 == 0),
+                              encodings=(2, *range(6, 13)) if k % 3 else (), **byte_model)
             region = example.regions[random.integers(0, len(example.regions) - len(example.bodies))]
             at = 4 * int(random.integers(0, max(1, len(region[2]) // 4)))
             value = int(random.choice(values)) if k % 2 else int(random.integers(0, 64))
@@ -364,6 +338,22 @@ class Refusals(unittest.TestCase):
                 Forward(model).logits([[3] * model.block_size] * 2 if model.bytes_in else [3, 4])
             except Refused:
                 pass
+
+    def test_damaged_parts(self):
+        """Whatever a corrected matrix names, the file is refused or computes."""
+        random, example = np.random.default_rng(6), Example(seed=2, rank=3, encodings=(1, 8, 12), bias=True)
+        honest, corrected = example.regions, [k for k, t in enumerate(example.tensors) if t[0] == 13]
+        computed = 0
+        for _ in range(150):
+            example.regions = [list(region) for region in honest]
+            part = 4 * int(random.integers(0, 4))
+            weights(int(random.choice(corrected)), lambda d: set32(d, part, int(random.integers(0, len(example.tensors) + 2))))(example)
+            try:
+                Forward(Reader(example.image()).model).logits([3, 4])
+                computed += 1
+            except Refused:
+                pass
+        self.assertGreater(computed, 0)
 
 
 if __name__ == "__main__":

@@ -88,7 +88,7 @@ def norm(kind, x, F, g, FG, FY, epsilon):
     if G % 2:
         v, G = v >> 1, G - 1
     r = 2**61 // isqrt(v)
-    assert 2**30 < r <= 2**31
+    assert 2**30 <= r <= 2**31
     return [scale(scale(value * r, 39 + F - G // 2) * w, 22 + FG - FY) for value, w in zip(z, g)]
 
 
@@ -121,6 +121,41 @@ def attend(H, G, s, UC, EC, q, keys, values):
     return out, EL
 
 
+def quantise_values(v, F):
+    """Section 6.2.1 of one head."""
+    u, um, ue = quantise(v, F, 16)
+    found = []
+    for j in range(8):
+        h = 1920 + 96 * j
+        r = 2**25 // h
+        assert all(abs(x * r) < 2**31 for x in u)
+        n = [min(15, max(0, ((x * r) >> 26) + 8)) for x in u]
+        squares = [((x - (2 * y - 15) * h) >> 4) ** 2 for x, y in zip(u, n)]
+        assert max(squares) < 2**16
+        found.append((sum(squares), j, h, n))
+    _, _, h, n = min(found)
+    vm = rshr(h * um, 11)
+    assert 2**14 < vm < 2**17
+    return [2 * y - 15 for y in n], vm, ue - 11
+
+
+def quantise_keys(v, F):
+    """Keys of 8 bits of one head: section 6.2.2 where it is small."""
+    if len(v) > 16:
+        return quantise(v, F, 8)
+    u, um, ue = quantise(v, F, 16)
+    found = []
+    for j in range(8):
+        s = 258 + 2 * j
+        c = [rshr(x * (2**22 // s), 22) for x in u]
+        assert max(map(abs, c)) <= 127
+        found.append((sum((x - y * s) ** 2 for x, y in zip(u, c)), j, s, c))
+    _, _, s, c = min(found)
+    km = rshr(s * um, 8)
+    assert 2**15 < km < 2**17
+    return c, km, ue - 8
+
+
 class Widths(unittest.TestCase):
     random = np.random.default_rng(11)
 
@@ -131,20 +166,21 @@ class Widths(unittest.TestCase):
         return np.where(extreme < 0.1, LOW, np.where(extreme > 0.9, HIGH, v)).astype(np.int64)
 
     def test_linear(self):
-        for trial in range(120):
-            w, b = ((8, 8), (8, 16), (16, 16))[trial % 3]
-            columns, rows = (1, 2, 33, 4096)[trial % 4], 5
-            top = 2**(w - 1)
-            W = self.random.integers(-top, top, (rows, columns))
+        """Matrices of all encodings: of groups |W| <= 960, of ternary 1."""
+        for trial in range(180):
+            encoding, w, b = ((1, 8, 8), (1, 8, 16), (2, 16, 16), (9, 11, 16), (12, 2, 8), (6, 11, 8), (11, 2, 16), (10, 11, 16))[trial % 8]
+            columns, rows = (1, 2, 33, 4096, 8192)[trial % 5], 5
+            top = {11: 960, 2: 1}.get(w, 2**(w - 1))
+            W = self.random.integers(-top, top + (w in (2, 11)), (rows, columns))
             v = self.ints((1, columns), 1 + trial % 31)
-            if trial % 5 == 0:
+            if trial % 7 == 0:
                 W[:], v[:] = -top, LOW if trial % 2 else HIGH
             q = self.random.integers(0, 65536, rows)
             T, F = int(self.random.integers(-64, 128)), int(self.random.integers(-40, 80))
             fixed = int(self.random.integers(-32, 63)) if trial % 2 else None
             bias = (self.ints(rows), int(self.random.integers(-32, 63))) if trial % 7 < 4 else None
-            matrix = Tensor(0, w // 8, rows, columns, T, codes=W, scale_u=2048 + q % 2048, scale_d=q >> 11)
-            vector = bias and Tensor(1, 3, 1, rows, bias[1], codes=bias[0])
+            matrix = Tensor(0, encoding, rows, columns, T, integers=W, scale_u=2048 + q % 2048, scale_d=q >> 11)
+            vector = bias and Tensor(1, 3, 1, rows, bias[1], integers=bias[0])
             got, GF = layers.linear(Linear(matrix, vector, b), v, np.array([F]), fixed)
             plain = bias and (bias[0].tolist(), bias[1])
             self.assertEqual((got[0].tolist(), int(GF[0])), linear(W.tolist(), q.tolist(), T, plain, v[0].tolist(), F, b, w, fixed))
@@ -159,16 +195,16 @@ class Widths(unittest.TestCase):
             epsilon = 0 if trial % 3 == 0 else int(self.random.integers(1, 2**63)) >> int(self.random.integers(0, 63))
             if trial % 17 == 0:
                 epsilon = 2**64 - 1
-            record = Norm(trial % 2 == 1, Tensor(0, 3, 1, n, FG, codes=g), None, FY, epsilon)
+            record = Norm(trial % 2 == 1, Tensor(0, 3, 1, n, FG, integers=g), None, FY, epsilon)
             self.assertEqual(layers.normalise_one(record, x, F).tolist(), norm(1 + trial % 2, x.tolist(), F, g.tolist(), FG, FY, epsilon))
 
     def test_streams(self):
         """Rows of matrices enter streams and are added to them; blocks become their mean."""
         for trial in range(100):
-            w, rows, columns = (8, 16)[trial % 2], (1, 5, 32)[trial % 3], 7
-            W, q = self.random.integers(-2**(w - 1), 2**(w - 1), (rows, columns)), self.random.integers(0, 65536, rows)
+            (encoding, low, high), rows, columns = ((1, -128, 127), (2, -2**15, 2**15 - 1), (8, -960, 960), (11, -1, 1))[trial % 4], (1, 5, 32)[trial % 3], 7
+            W, q = self.random.integers(low, high + 1, (rows, columns)), self.random.integers(0, 65536, rows)
             T, F = int(self.random.integers(-64, 128)), int(self.random.integers(-32, 63))
-            matrix = Tensor(0, w // 8, rows, columns, T, codes=W, scale_u=2048 + q % 2048, scale_d=q >> 11)
+            matrix = Tensor(0, encoding, rows, columns, T, integers=W, scale_u=2048 + q % 2048, scale_d=q >> 11)
             index, x = self.random.permutation(rows), self.ints((rows, columns), 1 + trial % 31)
             exact = [[scale(int(c) * (2048 + int(q[i]) % 2048), (int(q[i]) >> 11) + T - F) for c in W[i]] for i in index]
             self.assertEqual(entering(matrix, index, F).tolist(), exact)
@@ -177,7 +213,7 @@ class Widths(unittest.TestCase):
             self.assertEqual(mean(x).tolist(), [(2 * sum(column) + rows) // (2 * rows) for column in x.T.tolist()])
 
     def test_attention(self):
-        for trial in range(60):
+        for trial in range(90):
             H, G, s, n = ((2, 1, 3, 5), (4, 2, 8, 40), (1, 1, 1, 1), (1, 1, 4096, 3))[trial % 4]
             shapes = ((H, s), (n, G, s), (n, G, s))
             spread = 1 + trial // 2
@@ -186,12 +222,15 @@ class Widths(unittest.TestCase):
                 raw = [np.full(shape, LOW if trial % 20 else HIGH) for shape in shapes]
             raw[2] >>= self.random.integers(0, 32, (n, 1, 1))
             F = int(self.random.integers(0, 60))
-            parts = [arithmetic.quantise(v, np.full(v.shape[:-1], F), 16) for v in raw]
+            kind = trial % 3
+            ways = [(arithmetic.quantise, quantise, 16), (arithmetic.quantise_keys, quantise_keys) if kind else (arithmetic.quantise, quantise, 16)]
+            ways.append((arithmetic.quantise_values, quantise_values) if kind == 2 else (arithmetic.quantise, quantise, 8 if kind else 16))
+            parts = [way[0](v, np.full(v.shape[:-1], F), *way[2:]) for v, way in zip(raw, ways)]
             UC = (2**30, 2**31 - 1)[trial % 2]
             EC = int(self.random.integers(0, 65))
             layer = SimpleNamespace(head_count=H, kv_head_count=G, head_size=s, score_mantissa=UC, score_exponent=EC)
             got, EL = layers.attend(layer, *parts[0], *parts[1], *parts[2])
-            plain = [[quantise(row.tolist(), F, 16) for row in v.reshape(-1, s)] for v in raw]
+            plain = [[way[1](row.tolist(), F, *way[2:]) for row in v.reshape(-1, s)] for v, way in zip(raw, ways)]
             rows = [[plain[k][t * G:(t + 1) * G] for t in range(n)] for k in (1, 2)]
             self.assertEqual((got.tolist(), EL), attend(H, G, s, UC, EC, plain[0], *rows))
 

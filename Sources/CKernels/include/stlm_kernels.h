@@ -25,17 +25,21 @@ STLM_KERNEL uint32_t stlm_kernels_available(void);
 
 /* A matrix of 16-row blocks (stlm-1, section 6) and vectors to multiply it with: section 4. */
 struct stlm_linear_call {
-    const void *codes;          /* (blocks, line_count) lines of 64 bytes */
-    const uint16_t *row_scales; /* (rows rounded up to 16) */
-    const int32_t *bias;        /* (rows), or 0 */
-    const void *activations;    /* (vectors, activation_stride bytes), zero up to the end of the last line */
-    const int32_t *scales;      /* (vectors, 2): mantissa and exponent */
-    const int32_t *shifts;      /* (vectors): T + e - P - F, in -2^30 ... 2^30 */
-    const int32_t *bias_shifts; /* (vectors): FB - F, likewise; read only if there is a bias */
-    int32_t *results;           /* (vectors, result_stride) */
+    const void *codes;           /* (blocks, line_count) lines of 64 bytes; of groups those of the first plane, then those of the second */
+    const uint8_t *group_scales; /* of groups: (blocks, columns / 32 rounded up, 16), two of 4 bits */
+    const int8_t *levels;        /* of groups of fewer than 6 bits: (2^bits), in -64 ... 64 */
+    const uint16_t *row_scales;  /* (rows rounded up to 16) */
+    const int32_t *bias;         /* (rows), or 0 */
+    const void *activations;     /* (vectors, activation_stride bytes), zero from column_count up to a multiple of 32 columns */
+    const int32_t *scales;       /* (vectors, 2): mantissa and exponent */
+    const int32_t *shifts;       /* (vectors): T + e - P - F, in -2^30 ... 2^30 */
+    const int32_t *bias_shifts;  /* (vectors): FB - F, likewise; read only if there is a bias */
+    int32_t *results;            /* (vectors, result_stride) */
     size_t line_count;
     size_t row_count;
+    size_t column_count;
     size_t activation_stride;
+    size_t plane_stride; /* where each vector is two planes of bytes: from the first to the second */
     size_t vector_count;
     size_t result_stride;
     int32_t pre_shift;  /* P */
@@ -49,6 +53,11 @@ STLM_KERNEL void stlm_linear_int8(uint32_t set, const struct stlm_linear_call *c
 STLM_KERNEL void stlm_linear_int8_int16(uint32_t set, const struct stlm_linear_call *call, size_t first, size_t end);
 STLM_KERNEL void stlm_linear_int16(uint32_t set, const struct stlm_linear_call *call, size_t first, size_t end);
 
+/* The same of groups, whose codes have 2 ... 6 bits, and of ternary codes. int16 activations are not in planes. */
+enum stlm_packed_codes { STLM_CODES_TERNARY_4 = 7, STLM_CODES_TERNARY_5 = 8 };
+STLM_KERNEL void stlm_linear_packed(
+    uint32_t set, const struct stlm_linear_call *call, uint32_t codes, uint32_t activation_bits, size_t first, size_t end);
+
 /* 1 if int8 x int16 of this set wants each vector as two planes of bytes: all c >> 8, then all c & 255. */
 STLM_KERNEL int32_t stlm_splits_activations(uint32_t set);
 
@@ -57,11 +66,22 @@ enum stlm_code_form { STLM_CODES_INT8 = 0, STLM_CODES_INT16 = 1, STLM_CODES_PLAN
 STLM_KERNEL void stlm_quantize(
     uint32_t set, const int32_t *x, size_t count, int64_t reciprocal, int32_t shift, uint32_t form, void *codes, size_t padded_count);
 
-/* Codes of 16 bits of some heads, each by itself (section 6.2, step 3): head h of heads, code_stride codes apart, zero beyond head_size, and
-   its mantissa and exponent. The codes may take the place of the heads. */
+/* Codes of 8 or 16 bits of some heads, each by itself (section 6.2, step 3): head h of heads, code_stride codes apart, and its mantissa and
+   exponent. `form` is STLM_CODES_INT8 or STLM_CODES_INT16; one code of 16 bits beyond an odd head is set to 0 where the stride leaves room.
+   The codes may take the place of the heads. */
 STLM_KERNEL void stlm_quantize_heads(
-    uint32_t set, const int32_t *heads, size_t head_count, size_t head_size, int32_t fraction_bits, int16_t *codes, size_t code_stride,
-    int32_t *scales);
+    uint32_t set, const int32_t *heads, size_t head_count, size_t head_size, int32_t fraction_bits, uint32_t form, void *codes,
+    size_t code_stride, int32_t *scales);
+
+/* Codes of 4 or 8 bits of codes of 16 by the candidate with the least error (sections 6.2.1 and 6.2.2), one a byte, which may take the place of
+   those; returns h or s. */
+#define STLM_CANDIDATE_COUNT 8
+#define STLM_NIBBLE_HALF_FIRST 1920
+#define STLM_NIBBLE_HALF_STEP 96
+#define STLM_BYTE_FIRST 258
+#define STLM_BYTE_STEP 2
+STLM_KERNEL int32_t stlm_quantize_nibbles(uint32_t set, const int16_t *x, size_t count, uint8_t *nibbles);
+STLM_KERNEL int32_t stlm_quantize_bytes(uint32_t set, const int16_t *x, size_t count, int8_t *codes);
 
 /* Greatest magnitude of a vector. */
 STLM_KERNEL uint32_t stlm_maximum_magnitude(uint32_t set, const int32_t *x, size_t count);
@@ -93,24 +113,27 @@ STLM_KERNEL uint32_t stlm_activate(
 /* gate = scale(gate * up, shift), 0 <= shift <= 62; returns the greatest magnitude. */
 STLM_KERNEL uint32_t stlm_multiply_gate(uint32_t set, int32_t *gate, const int32_t *up, size_t count, int32_t shift);
 
-/* Attention of one query head: section 6.2, step 4. */
+/* Attention of one query head: section 6.2, step 4. Keys and values have 16 bits, or 8, or keys 8 and values 4. */
+enum stlm_key_value_type { STLM_KEY_VALUE_INT16 = 0, STLM_KEY_VALUE_INT8 = 1, STLM_KEY_VALUE_INT4 = 2 };
 struct stlm_attention_call {
-    const int16_t *query;          /* (head_size, rounded up to 2), zero beyond head_size */
-    const int16_t *keys;           /* (positions / 16 rounded up, head_size / 2 rounded up, 16 positions, 2) */
-    const int32_t *key_mantissas;  /* (positions rounded up to 16), as are the three below */
-    const int32_t *key_exponents;
-    const int16_t *next_keys;      /* those that the next call will read, or any: they are fetched into the cache */
-    const int16_t *values;         /* (positions / 2 rounded up, head_size, 2 positions); 64 bytes beyond the last are read */
-    const int32_t *value_mantissas;
-    const int32_t *value_exponents;
-    int32_t *weights;              /* scratch (positions rounded up to 16) */
-    int64_t *sums;                 /* scratch (head_size rounded up to 16) */
-    int32_t *result;               /* (head_size) */
+    const int16_t *query;        /* (head_size, rounded up to 2), zero beyond head_size */
+    const void *keys;            /* int16 (positions / 16, head_size / 2, 16 positions, 2), int8 (positions / 16, head_size / 4, 16 positions,
+                                    4), each division rounded up; zero beyond head_size */
+    const int32_t *key_scales;   /* (positions rounded up to 16): mantissa + exponent * 2^17 */
+    const void *next_keys;       /* those that the next call will read, or any: they are fetched into the cache */
+    const void *values;          /* int16 (positions / 2, head_size, 2 positions), int8 (positions / 4, head_size, 4 positions), nibbles
+                                    (positions / 8, head_size, 4 bytes): byte k has position k in its low half and k + 4 in its high half;
+                                    each division rounded up. 64 bytes beyond the last are read */
+    const int32_t *value_scales; /* as those of keys */
+    int32_t *weights;            /* scratch (positions rounded up to 16) */
+    int64_t *sums;               /* scratch (head_size rounded up to 16) */
+    int32_t *result;             /* (head_size) */
     size_t head_size;
     size_t position_count;
-    int32_t multiplier;            /* M */
-    int32_t base_shift;            /* EC + qe - 50 - D */
-    int32_t least_value_exponent;  /* EL */
+    int32_t type;
+    int32_t multiplier;           /* M */
+    int32_t base_shift;           /* EC + qe - 50 - D */
+    int32_t least_value_exponent; /* EL */
 };
 STLM_KERNEL int32_t stlm_attend(uint32_t set, const struct stlm_attention_call *call);
 

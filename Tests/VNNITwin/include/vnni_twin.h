@@ -8,6 +8,7 @@
 void twin_linear_int8(const struct stlm_linear_call *call, size_t first, size_t end);
 void twin_linear_int8_int16(const struct stlm_linear_call *call, size_t first, size_t end);
 void twin_linear_int16(const struct stlm_linear_call *call, size_t first, size_t end);
+void twin_linear_packed(const struct stlm_linear_call *call, uint32_t codes, uint32_t activation_bits, size_t first, size_t end);
 int32_t twin_attend(const struct stlm_attention_call *call);
 
 #endif

@@ -1,11 +1,7 @@
-import Kernels
-import ModelFile
-import TestSupport
-
 /// The formulas of arithmetic-1 in 128 bits, as they stand in the document and in its letters.
-enum ArithmeticReference {
+public enum ArithmeticReference {
     /// Section 3: codes, m and e.
-    static func quantise(_ v: [Int32], _ F: Int, _ b: Int) -> (codes: [Int32], m: Int128, e: Int) {
+    public static func quantise(_ v: [Int32], _ F: Int, _ b: Int) -> (codes: [Int32], m: Int128, e: Int) {
         let A = max(1, v.map { Int128($0.magnitude) }.max() ?? 0)
         let L = Exact.bits(A)
         let a = A << (32 - L)
@@ -16,18 +12,54 @@ enum ArithmeticReference {
         return (v.map { Int32(Exact.rshr(Int128($0) * R, 46 - K + L)) }, m, F + K - L)
     }
 
-    struct Layer {
+    /// Section 6.2.1 after its first line: what is stored, vm and ve.
+    public static func nibbles(_ u: [Int32], um: Int128, ue: Int) -> (n: [UInt8], vm: Int128, ve: Int) {
+        let candidates = (0...7).map { j in
+            let h = 1_920 + 96 * Int128(j), r = (1 << 25) / h
+            let n = u.map { min(15, max(0, ((Int128($0) * r) >> 26) + 8)) }
+            let squares = zip(u, n).map { u, n in
+                let distance = (Int128(u) - (2 * n - 15) * h) >> 4
+                return distance * distance
+            }
+            precondition(squares.max()! < 1 << 16, "a bound of the document")
+            return (error: squares.reduce(0, +), h: h, n: n)
+        }
+        let best = candidates.first { $0.error == candidates.map(\.error).min()! }!
+        let vm = Exact.rshr(best.h * um, 11)
+        precondition(vm > 1 << 14 && vm < 1 << 17, "a bound of the document")
+        return (best.n.map { UInt8($0) }, vm, ue - 11)
+    }
+
+    /// Section 6.2.2 after its first line.
+    public static func bytes(_ u: [Int32], um: Int128, ue: Int) -> (codes: [UInt8], km: Int128, ke: Int) {
+        let candidates = (0...7).map { j in
+            let s = 258 + 2 * Int128(j)
+            let c = u.map { Exact.rshr(Int128($0) * ((1 << 22) / s), 22) }
+            precondition(c.allSatisfy { $0.magnitude <= 127 }, "a bound of the document")
+            return (error: zip(u, c).reduce(Int128(0)) { $0 + (Int128($1.0) - $1.1 * s) * (Int128($1.0) - $1.1 * s) }, s: s, c: c)
+        }
+        let best = candidates.first { $0.error == candidates.map(\.error).min()! }!
+        let km = Exact.rshr(best.s * um, 8)
+        precondition(km > 1 << 15 && km < 1 << 17, "a bound of the document")
+        return (best.c.map { UInt8(truncatingIfNeeded: $0) }, km, ue - 8)
+    }
+
+    public struct Layer {
         /// (rows, columns)
-        var weights: [[Int32]]
-        var rowScales: [UInt16]
-        var weightBits: Int
-        var exponent: Int
-        var bias: [Int32]?
-        var biasBits = 0
+        public var weights: [[Int32]]
+        public var rowScales: [UInt16]
+        public var weightBits: Int
+        public var exponent: Int
+        public var bias: [Int32]?
+        public var biasBits = 0
+
+        public init(weights: [[Int32]], rowScales: [UInt16], weightBits: Int, exponent: Int) {
+            (self.weights, self.rowScales, self.weightBits, self.exponent) = (weights, rowScales, weightBits, exponent)
+        }
     }
 
     /// Section 4: the result and its fraction bits; `fixed` is nil for the floating form.
-    static func linear(_ layer: Layer, _ c: [Int32], bits b: Int, m: Int128, e: Int, fixed: Int?) -> (y: [Int32], F: Int) {
+    public static func linear(_ layer: Layer, _ c: [Int32], bits b: Int, m: Int128, e: Int, fixed: Int?) -> (y: [Int32], F: Int) {
         let N = Exact.clog2(c.count) + (layer.weightBits - 1) + (b - 1)
         let P = max(0, N - 33)
         let A = N - P
@@ -49,7 +81,7 @@ enum ArithmeticReference {
     }
 
     /// Section 5.
-    static func norm(
+    public static func norm(
         _ x: [Int32], F: Int, isLayer: Bool, g: [Int32], FG: Int, h: [Int32]?, FY: Int, epsilon: UInt64
     ) -> [Int32] {
         let n = Int128(x.count)
@@ -87,13 +119,15 @@ enum ArithmeticReference {
         }
     }
 
-    struct Head {
-        var codes: [[Int32]] = []
-        var scales: [(m: Int128, e: Int)] = []
+    public struct Head {
+        public var codes: [[Int32]]
+        public var scales: [(m: Int128, e: Int)]
+
+        public init(codes: [[Int32]] = [], scales: [(m: Int128, e: Int)] = []) { (self.codes, self.scales) = (codes, scales) }
     }
 
     /// Section 6.2, step 4, for one query head. `exp2n` is taken from the kernels, whose own tests hold it to its definition.
-    static func attention(
+    public static func attention(
         _ qc: [Int32], qm: Int128, qe: Int, keys: Head, values: Head, UC: Int128, EC: Int, EL: Int, exp2n: (UInt32) -> UInt32
     ) -> [Int32] {
         let s = qc.count, D = Exact.clog2(s)
