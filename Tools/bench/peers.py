@@ -6,7 +6,6 @@ llama.cpp's. Run from the package root after `swift build -c release`, on a mach
 """
 import argparse
 import collections
-import ctypes
 import json
 import os
 import statistics
@@ -15,15 +14,9 @@ import sys
 import tempfile
 import time
 
-INSTALL = 'CMAKE_ARGS="-DGGML_NATIVE=ON" pip install --no-binary llama-cpp-python llama-cpp-python==0.3.36 gguf==0.19.0 numpy'
-try:
-    import gguf
-    import llama_cpp
-    import numpy as np
-except ImportError as error:
-    sys.exit(f"The Python package {error.name} is missing; install what this needs with: {INSTALL}")
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import random_model
+from gguf_files import INSTALL, llama_cpp, log, np, processor, progress, quantise, read_llama2c, write
 
 DETAILS = f"""\
 shapes:
@@ -88,65 +81,6 @@ def write_stock_checkpoint(folder):
     sys.exit("The shape stock needs PyTorch and omegaconf; install python3-torch and python3-omegaconf.")
 
 
-def write_gguf(source, path):
-    """A llama2.c model (version 0, tied) as GGUF in float32. Both formats rotate adjacent pairs, so rows stay where they are."""
-    dim, hidden, layers, heads, kv_heads, vocabulary, context = np.fromfile(source, np.int32, 7).tolist()
-    if vocabulary < 0:
-        sys.exit(f"{source} has an output table of its own; give a model that uses its embeddings for it.")
-    values, at = np.memmap(source, np.float32, "r", 28), 0
-
-    def take(*shape):
-        nonlocal at
-        at += np.prod(shape)
-        return values[at - np.prod(shape):at].reshape(shape)
-
-    writer = gguf.GGUFWriter(path, "llama")
-    writer.add_context_length(context)
-    writer.add_embedding_length(dim)
-    writer.add_block_count(layers)
-    writer.add_feed_forward_length(hidden)
-    writer.add_head_count(heads)
-    writer.add_head_count_kv(kv_heads)
-    writer.add_rope_dimension_count(dim // heads)
-    writer.add_rope_freq_base(10000)
-    writer.add_layer_norm_rms_eps(1e-5)
-    writer.add_vocab_size(vocabulary)
-    writer.add_tokenizer_model("no_vocab")
-    writer.add_file_type(gguf.LlamaFileType.ALL_F32)
-    writer.add_tensor("token_embd.weight", take(vocabulary, dim))
-    kv_dim = kv_heads * dim // heads
-    for name, *shape in (("attn_norm", dim), ("attn_q", dim, dim), ("attn_k", kv_dim, dim), ("attn_v", kv_dim, dim), ("attn_output", dim, dim),
-                         ("ffn_norm", dim), ("ffn_gate", hidden, dim), ("ffn_down", dim, hidden), ("ffn_up", hidden, dim)):
-        for layer, tensor in enumerate(take(layers, *shape)):
-            writer.add_tensor(f"blk.{layer}.{name}.weight", tensor)
-    writer.add_tensor("output_norm.weight", take(dim))
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
-
-
-@llama_cpp.llama_log_callback
-def log(level, text, _):
-    if level == 4:  # errors
-        sys.stderr.write(text.decode())
-
-
-def quantise(source, path, kind):
-    options = llama_cpp.llama_model_quantize_default_params()
-    options.ftype = getattr(llama_cpp, "LLAMA_FTYPE_MOSTLY_" + kind)
-    if kind == "Q4_0":
-        options.token_embedding_type = options.output_tensor_type = llama_cpp.GGML_TYPE_Q4_0
-    if llama_cpp.llama_model_quantize(source.encode(), (path + ".part").encode(), ctypes.byref(options)):
-        sys.exit(f"llama.cpp could not write {path}; see whether the disk is full.")
-    os.replace(path + ".part", path)
-
-
-def progress(text):
-    if sys.stderr.isatty():
-        print("\r\033[K" + text, end="", file=sys.stderr, flush=True)
-
-
 def make(shape, types, attentions, folder, stories260k):
     """The systems of a shape, with their files. Those of llama.cpp that lie in the folder already are not made again, ours always."""
     progress(f"making the models of {shape}")
@@ -156,12 +90,14 @@ def make(shape, types, attentions, folder, stories260k):
     source = given or os.path.join(folder, name + ".bin")
     if not given:
         random_model.write(shape, source)
-    write_gguf(source, floats)
+    write(read_llama2c(source), floats)
     systems = [System("ours int8", True, ours, ""), System("ours int8, AVX2 alone", True, ours, "avx2")]
     for kind in types:
         path = os.path.join(folder, f"{name}-{kind}-{llama_cpp.__version__}.gguf")
         if not os.path.exists(path):
-            quantise(floats, path, kind)
+            embeddings = llama_cpp.GGML_TYPE_Q4_0 if kind == "Q4_0" else None
+            if not quantise(floats, path, kind, embeddings):
+                sys.exit(f"llama.cpp could not write {path}; see whether the disk is full.")
         systems += [System(kind + LABELS.get(kind, "") + ("" if a == "auto" else f", {a}"), False, path, a) for a in attentions]
     checkpoint = write_stock_checkpoint(folder) if shape == "stock" else source
     subprocess.run([PACK, checkpoint, "-o", ours, "--force"], check=True, stdout=subprocess.DEVNULL)
@@ -220,11 +156,6 @@ def decode(path, threads, attention):
     if failures:
         sys.exit(f"{failures} calls of llama_decode failed.")
     return {"decode": TOKENS / (end - middle), "prompt": TOKENS / (middle - start)}
-
-
-def processor():
-    with open("/proc/cpuinfo") as file:
-        return next((line.split(":", 1)[1].strip() for line in file if line.startswith("model name")), "unknown")
 
 
 def measure_all(systems, threads, rounds):
