@@ -56,22 +56,27 @@ extension FloatModel {
     /// Matrices of linear layers and tables, each once, in the order in which a pass meets them: what is quantised. The other weights are
     /// vectors.
     public var weightMatrices: [FloatMatrix] {
-        var ids = Set(linearPlaces.joined().map(ObjectIdentifier.init))
-        func add(_ matrix: FloatMatrix?) { if let matrix { ids.insert(ObjectIdentifier(matrix)) } }
-        switch embedder {
-        case .tokens(let table, let positions): add(table); add(positions)
-        case .bytes(let part): add(part.table); add(part.slotPositions)
-        }
-        switch head {
-        case .linear: break
-        case .byteSlots(let part): add(part.slotPositions)
-        case .byteDecoder(let part): add(part.table); add(part.slotPositions)
-        }
+        let ids = Set((linearPlaces.joined() + tables).map(ObjectIdentifier.init))
         return matrices.filter { ids.contains(ObjectIdentifier($0)) }
     }
 }
 
 extension FloatModel {
+    /// Matrices of which rows are looked up; a linear layer may have them too.
+    public var tables: [FloatMatrix] {
+        var tables: [FloatMatrix?]
+        switch embedder {
+        case .tokens(let table, let positions): tables = [table, positions]
+        case .bytes(let part): tables = [part.table, part.slotPositions]
+        }
+        switch head {
+        case .linear: break
+        case .byteSlots(let part): tables.append(part.slotPositions)
+        case .byteDecoder(let part): tables += [part.table, part.slotPositions]
+        }
+        return tables.compactMap { $0 }
+    }
+
     /// Those of linear layers alone.
     public var linearMatrices: [FloatMatrix] {
         let ids = Set(linearPlaces.joined().map(ObjectIdentifier.init))

@@ -67,10 +67,11 @@ struct PackOptions {
             case "--tensor":
                 let text = try value(word)
                 let parts = text.split(separator: "=", omittingEmptySubsequences: false)
-                guard parts.count == 2, !parts[0].isEmpty, let width = WeightWidth(rawValue: String(parts[1])) else {
-                    throw UsageError("--tensor needs PATTERN=TYPE such as '*.attn.*=int6', TYPE one of \(widthNames), not '\(text)'")
+                guard parts.count == 2, !parts[0].isEmpty, let type = WeightType(String(parts[1])) else {
+                    throw UsageError("--tensor needs PATTERN=TYPE such as '*.attn.*=int6', TYPE one of \(widthNames), or with a"
+                        + " correction of low rank such as int4+r8, not '\(text)'")
                 }
-                settings.overrides.append((String(parts[0]), width))
+                settings.overrides.append((String(parts[0]), type))
             case "--activations":
                 let text = try value(word)
                 let parts = text.split(separator: "=", omittingEmptySubsequences: false)
@@ -174,7 +175,8 @@ let packHelp = """
                             models trained so, which are recognised anyway (int8)
       --budget SIZE         the file that loses least in at most SIZE (12MB, 900KB, 1MiB); needs --calibrate
       --max-loss PERCENT    the smallest file that loses at most that much in bits per byte on the calibration text; needs --calibrate
-      --tensor PATTERN=TYPE another type for the matrices whose name fits, with * and ?; again for others, the last that fits wins
+      --tensor PATTERN=TYPE another type for the matrices whose name fits, with * and ?; again for others, the last that fits wins;
+                            int4+r8 adds a correction of 8 bits and rank 8 to int4
       --activations int8|int16  width of what layers read, or PATTERN=int16 for some (int8, in blocks of bytes int16; with --budget or
                             --max-loss as it takes)
       --calibrate FILE      a text to quantise with: of the kind the model is for, and not the one you measure on

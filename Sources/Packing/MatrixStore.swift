@@ -7,6 +7,7 @@ package final class MatrixStore {
     /// Moments of the layers' inputs over a calibration text; nil where there is none.
     private let statistics: InputStatistics?
     private var quantized: [ObjectIdentifier: [Encoding: QuantizedMatrix]] = [:]
+    private var corrections: [ObjectIdentifier: CorrectedMatrix] = [:]
     private var curvatures: [ObjectIdentifier: Curvature] = [:]
     private var ternary: [ObjectIdentifier: Bool] = [:]
     private var tensors: [ObjectIdentifier: [Encoding: EncodedTensor]] = [:]
@@ -23,6 +24,18 @@ package final class MatrixStore {
         ).quantized(encoding)
         matrices.append(matrix)
         quantized[id, default: [:]][encoding] = result
+        return result
+    }
+
+    /// With a correction of a rank, at most that of the matrix.
+    func corrected(_ matrix: FloatMatrix, _ encoding: Encoding, rank: Int) -> CorrectedMatrix {
+        let id = ObjectIdentifier(matrix)
+        if let known = corrections[id], known.base.encoding == encoding, known.down.rows == rank { return known }
+        let result = MatrixQuantizer(
+            matrix.values, rows: matrix.rows, columns: matrix.columns, curvature: curvature(matrix)
+        ).corrected(encoding, rank: rank)
+        matrices.append(matrix)
+        corrections[id] = result
         return result
     }
 
@@ -61,6 +74,9 @@ package struct MatrixChoices {
     private var fallback: Encoding
     /// Bits of the activations that a layer's matrix is multiplied with, 8 or 16, where that is not left to the section.
     package var activationBits: [ObjectIdentifier: Int] = [:]
+
+    /// Ranks of corrections, where there is one.
+    var ranks: [ObjectIdentifier: Int] = [:]
 
     package init(_ encoding: Encoding) { fallback = encoding }
 

@@ -141,7 +141,10 @@ extension ModelPacker {
     }
 
     private func place(_ matrix: FloatMatrix, _ shelf: TensorShelf) -> UInt32 {
-        shelf.place(matrix, error: store.quantized(matrix, choices[matrix]).relativeError) { store.encoded(matrix, choices[matrix]) }
+        if let rank = choices.ranks[ObjectIdentifier(matrix)] {
+            return shelf.place(matrix, store.corrected(matrix, choices[matrix], rank: rank))
+        }
+        return shelf.place(matrix, error: store.quantized(matrix, choices[matrix]).relativeError) { store.encoded(matrix, choices[matrix]) }
     }
 
     /// The blocks of bytes want 16 bits of activation: a slot's vector has no residual around its feed-forward that would carry the

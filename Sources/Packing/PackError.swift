@@ -21,6 +21,7 @@ public enum PackError: Error, CustomStringConvertible {
     case textCannotBeCut(name: String)
     case textTooShort(name: String)
     case goalWithoutText
+    case correctedTable(name: String)
     case patternWithoutTensor(pattern: String, example: String)
     case budgetTooSmall(budget: Int, least: Int, tables: Int, matrices: Int)
     case lossOutOfReach(wanted: Double, least: Double)
@@ -56,6 +57,8 @@ public enum PackError: Error, CustomStringConvertible {
             "The text \(name) has no place where it can be cut within 4,096 bytes; break its long runs of characters."
         case .textTooShort(let name): "The text \(name) has nothing that can be scored; give a longer one."
         case .goalWithoutText: "Encodings can only be chosen with a text to try them on; give --calibrate FILE, or --weights int4 or another type."
+        case .correctedTable(let name):
+            "Rows of the matrix '\(name)' are looked up one by one, so that it cannot have a correction; give it a type without +r."
         case .patternWithoutTensor(let pattern, let example):
             "No matrix has a name that fits '\(pattern)'; names look like '\(example)', and * stands for any characters."
         case .budgetTooSmall(let budget, let least, let tables, let matrices):

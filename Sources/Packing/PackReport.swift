@@ -103,10 +103,11 @@ public struct PackReport: Sendable {
         arenaByteCount = plan.arenaByteCount
         hasTokenizer = file.hasTokenizer
         matrices = shelf.entries.compactMap { entry in
-            guard entry.tensor.encoding.isMatrix, let matrix = entry.matrix else { return nil }
+            guard entry.tensor.encoding.isMatrix || entry.correction != nil, let matrix = entry.matrix else { return nil }
             return Matrix(
-                name: matrix.name, part: entry.part, width: WeightWidth(entry.tensor.encoding)?.rawValue ?? "", rows: entry.tensor.rows,
-                columns: entry.tensor.columns, byteCount: entry.tensor.bytes.count, relativeError: entry.relativeError,
+                name: matrix.name, part: entry.part, width: entry.correction?.type.text ?? WeightWidth(entry.tensor.encoding)?.rawValue ?? "",
+                rows: entry.tensor.rows, columns: entry.tensor.columns, byteCount: entry.correction?.byteCount ?? entry.tensor.bytes.count,
+                relativeError: entry.relativeError,
                 divergence: ledger.divergences[ObjectIdentifier(matrix)] ?? 0)
         }
         tensors = shelf.entries.map {

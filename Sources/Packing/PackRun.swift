@@ -18,6 +18,8 @@ struct PackRun {
     private let ranges: Calibration
     private let store: MatrixStore
     private var ledger: Ledger
+    /// Ranks of corrections that the user asked for.
+    private var ranks: [ObjectIdentifier: Int] = [:]
     /// The float model on a part of the calibration text, on which matrices and layers are tried one by one.
     private var trial: FloatReference?
     /// What activations of 8 bits cost; nil without a text.
@@ -107,6 +109,7 @@ struct PackRun {
 
     private mutating func choose(_ calibration: TextWindows?) throws(PackError) -> MatrixChoices {
         let fixed = try fixedWidths()
+        ranks = try wantedRanks()
         switch settings.goal {
         case .width(let width):
             var choices = MatrixChoices(width.encoding)
@@ -125,10 +128,22 @@ struct PackRun {
         var fixed: [ObjectIdentifier: WeightWidth] = [:]
         let wanted: WeightWidth = settings.goal == .width(.ternary4) ? .ternary4 : .ternary
         for matrix in model.weightMatrices where store.isTernary(matrix) { fixed[ObjectIdentifier(matrix)] = wanted }
-        for (pattern, width) in settings.overrides {
-            for matrix in try matrices(named: pattern) { fixed[ObjectIdentifier(matrix)] = possible(width, matrix) }
+        for (pattern, type) in settings.overrides {
+            for matrix in try matrices(named: pattern) { fixed[ObjectIdentifier(matrix)] = possible(type.width, matrix) }
         }
         return fixed
+    }
+
+    private func wantedRanks() throws(PackError) -> [ObjectIdentifier: Int] {
+        var ranks: [ObjectIdentifier: Int] = [:]
+        let tables = model.tables
+        for (pattern, type) in settings.overrides {
+            for matrix in try matrices(named: pattern) {
+                if type.rank > 0, tables.contains(where: { $0 === matrix }) { throw .correctedTable(name: matrix.name) }
+                ranks[ObjectIdentifier(matrix)] = type.rank > 0 ? min(type.rank, matrix.rows, matrix.columns) : nil
+            }
+        }
+        return ranks
     }
 
     private func matrices(named pattern: String) throws(PackError) -> [FloatMatrix] {
@@ -192,9 +207,10 @@ struct PackRun {
         }
     }
 
-    /// Activations of 16 bits where 8 would cost too much; they take no bytes, but up to twice the work.
+    /// With the corrections, and activations of 16 bits where 8 would cost too much; those take no bytes, but more than twice the work.
     private func widened(_ choices: MatrixChoices, allowed: Double) -> MatrixChoices {
         var choices = choices
+        choices.ranks = ranks
         for matrix in activationCosts?.wide(remaining: allowed) ?? [] { choices.activationBits[ObjectIdentifier(matrix)] = 16 }
         return choices
     }

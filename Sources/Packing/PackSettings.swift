@@ -26,7 +26,7 @@ public struct PackSettings: Sendable {
 
     public var goal: Goal
     /// Exceptions, the last that fits wins: a pattern of names with * and ?, and what the matrices under it become.
-    public var overrides: [(pattern: String, width: WeightWidth)] = []
+    public var overrides: [(pattern: String, type: WeightType)] = []
     /// Bits of what layers read, 8 or 16, by patterns of their matrices' names, the last that fits wins. Where none does: 16 in blocks of
     /// bytes and wherever the codes of the weights have 16; else 8, but with a budget or a greatest loss as many as it takes to lose
     /// little beside the weights.

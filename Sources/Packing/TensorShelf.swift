@@ -19,6 +19,8 @@ package final class TensorShelf {
         var matrix: FloatMatrix?
         /// Of a matrix: relative to the results of its layer, as `QuantizedMatrix.relativeError`.
         package var relativeError = 0.0
+        /// Of a corrected matrix: bytes of the tensors that it is the sum of, and its type.
+        var correction: (byteCount: Int, type: WeightType)?
     }
 
     package private(set) var entries: [Entry] = []
@@ -38,6 +40,18 @@ package final class TensorShelf {
         (entries[Int(index)].matrix, entries[Int(index)].relativeError) = (matrix, error())
         byMatrix[ObjectIdentifier(matrix)] = index
         matrices.append(matrix)
+        return index
+    }
+
+    /// A corrected matrix: its three parts, and the tensor that names them.
+    func place(_ matrix: FloatMatrix, _ corrected: CorrectedMatrix) -> UInt32 {
+        if let index = byMatrix[ObjectIdentifier(matrix)] { return index }
+        let parts = [corrected.base, corrected.down, corrected.up].map { place($0.encoded()) }
+        let bytes = (parts + [16]).flatMap { withUnsafeBytes(of: $0.littleEndian, Array.init) }
+        let tensor = EncodedTensor(encoding: .corrected, rows: matrix.rows, columns: matrix.columns, exponent: 0, bytes: bytes)
+        let index = place(matrix, error: corrected.relativeError) { tensor }
+        entries[Int(index)].correction = (
+            corrected.byteCount + bytes.count, WeightType(WeightWidth(corrected.base.encoding)!, rank: corrected.down.rows))
         return index
     }
 

@@ -87,7 +87,7 @@ import Testing
 
     @Test func exceptionsGoByNameAndTheLastWins() throws {
         let packed = try packed(settings(.width(.int4)) {
-            $0.overrides = [("*.attn.*", .int6), ("*h.0.attn.c_proj*", .int16), ("*token_embedder*", .int8)]
+            $0.overrides = [("*.attn.*", .init(.int6)), ("*h.0.attn.c_proj*", .init(.int16)), ("*token_embedder*", .init(.int8))]
             $0.activationOverrides = [("*ffn*", 16)]
         })
         #expect(try encoding("core_model.transformer.h.1.attn.c_proj.weight", in: packed) == .int6Groups)
@@ -96,7 +96,27 @@ import Testing
         #expect(try encoding("core_model.transformer.h.0.ffn.linear_1.weight", in: packed) == .int4Groups)
         let file = try OpenedModelFile(packed.bytes).file
         #expect(file.feedForward(0).up.activationBits == 16 && file.feedForward(1).down.activationBits == 16)
-        #expect(message(settings(.width(.int4)) { $0.overrides = [("*no_such*", .int8)] }).contains("No matrix has a name that fits '*no_such*'"))
+        #expect(message(settings(.width(.int4)) { $0.overrides = [("*no_such*", .init(.int8))] }).contains("No matrix has a name that fits '*no_such*'"))
+    }
+
+    @Test func aCorrectionMakesUpForWhatItsBaseLoses() throws {
+        func packed(_ type: String) throws -> (error: Double, divergence: Double, encoding: Encoding) {
+            let packed = try self.packed(settings(.width(.int16)) {
+                $0.overrides = [("*ffn.linear_2*", try! #require(WeightType(type)))]
+                $0.verification = Self.text
+            })
+            let matrix = try #require(packed.report.matrices.first { $0.name.contains("linear_2") })
+            #expect(matrix.width == type)
+            return (matrix.relativeError, try #require(packed.report.verification).meanDivergence, try encoding(matrix.name, in: packed))
+        }
+        let plain = try packed("int2"), some = try packed("int2+r4"), more = try packed("int2+r16")
+        #expect(plain.encoding == .int2Groups && some.encoding == .corrected)
+        #expect(some.error < plain.error && more.error < 0.8 * some.error)
+        #expect(some.divergence < plain.divergence && more.divergence < some.divergence)
+        // As many directions as there are: all that is left are the roundings of 8 bits.
+        #expect(try packed("int4+r32").error < 0.02)
+        #expect(message(settings(.width(.int8)) { $0.overrides = [("*token_embedder*", .init(.int4, rank: 2))] }).contains("cannot have a correction"))
+        for text in ["int4+r0", "int4+r", "int4+8", "int4+r1025", "r8", "int4+r8+r8", ""] { #expect(WeightType(text) == nil) }
     }
 
     @Test func patternsMatchAsShellsDo() {

@@ -86,12 +86,13 @@ def make(shape, types, attentions, folder, stories260k):
     progress(f"making the models of {shape}")
     given = stories260k if shape == "260K" else None
     name = "stories260K" if given else shape
-    floats, ours = os.path.join(folder, name + "-F32.gguf"), os.path.join(folder, name + ".stlm")
+    floats = os.path.join(folder, name + "-F32.gguf")
+    ours = {width: os.path.join(folder, f"{name}-{width}.stlm") for width in ("int8", "int4")}
     source = given or os.path.join(folder, name + ".bin")
     if not given:
         random_model.write(shape, source)
     write(read_llama2c(source), floats)
-    systems = [System("ours int8", True, ours, ""), System("ours int8, AVX2 alone", True, ours, "avx2")]
+    systems = [System(f"ours {width}", True, path, "") for width, path in ours.items()] + [System("ours int8, AVX2 alone", True, ours["int8"], "avx2")]
     for kind in types:
         path = os.path.join(folder, f"{name}-{kind}-{llama_cpp.__version__}.gguf")
         if not os.path.exists(path):
@@ -100,7 +101,8 @@ def make(shape, types, attentions, folder, stories260k):
                 sys.exit(f"llama.cpp could not write {path}; see whether the disk is full.")
         systems += [System(kind + LABELS.get(kind, "") + ("" if a == "auto" else f", {a}"), False, path, a) for a in attentions]
     checkpoint = write_stock_checkpoint(folder) if shape == "stock" else source
-    subprocess.run([PACK, checkpoint, "-o", ours, "--force"], check=True, stdout=subprocess.DEVNULL)
+    for width, path in ours.items():
+        subprocess.run([PACK, checkpoint, "--weights", width, "-o", path, "--force"], check=True, stdout=subprocess.DEVNULL)
     for path in {floats, source, checkpoint} - {given}:
         os.remove(path)
     return systems

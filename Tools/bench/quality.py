@@ -44,7 +44,8 @@ llama.cpp:
   squares of the inputs of each matrix. IQ1, IQ2, IQ3_XS, IQ3_XXS and Q2_K_S need one.
 
 ours:
-  --ours gives the flags of a packing, several times for several: --ours "--weights int8" --ours "--weights int16"
+  --ours gives the flags of a packing, several times for several: --ours "--weights int8" --ours "--weights int16". The bytes after --budget
+  are those of a file without a tokenizer, in whole numbers.
 
 --folder keeps what llama.cpp made and gave, so that the next run measures ours alone; it is half a gigabyte for 200,000 bytes of
 text. Progress is shown on terminals.
@@ -94,12 +95,19 @@ def make_task(source, text, temporary):
     return Task(text, len(data), sum(len(targets) for _, targets in found), found, window)
 
 
-def measure_ours(source, flags, task, reference, temporary):
-    with_tokenizer, without = os.path.join(temporary, "with.stlm"), os.path.join(temporary, "without.stlm")
-    report = pack(source, flags, with_tokenizer)
-    if source.tokenizer:
-        pack(source, flags, without, tokenizer=False)
-    size = os.path.getsize(without if source.tokenizer else with_tokenizer)
+def tokenizer_bytes(source, temporary):
+    """What the tokenizer adds to a file of ours; where regions begin at multiples of 64 some 100 bytes more or less."""
+    if not source.tokenizer:
+        return 0
+    path = os.path.join(temporary, "plain.stlm")
+    return pack(source, [], path)["file_bytes"] - pack(source, [], path, tokenizer=False)["file_bytes"]
+
+
+def measure_ours(source, flags, task, reference, calibration, temporary):
+    with_tokenizer, added = os.path.join(temporary, "with.stlm"), tokenizer_bytes(source, temporary)
+    given = [str(int(flag) + added) if before == "--budget" else flag for before, flag in zip([""] + flags, flags)]
+    report = pack(source, given + calibration, with_tokenizer)
+    size = os.path.getsize(with_tokenizer) - added
     score = json.loads(call([RUN, "score", with_tokenizer, "--file", task.text, "--json"]))
     row = {"ours": True, "name": " ".join(flags), "bytes": size, "bytes_once": size, "bytes_with_tokenizer": os.path.getsize(with_tokenizer),
            "bits_per_byte": score["bits_per_byte"], "perplexity": float(score["perplexity"])}
@@ -141,7 +149,10 @@ def measure(source, text, options, folder, temporary):
         rows = peers.measure()
     for flags in options.ours:
         progress(f"{source.name}: {flags}")
-        row, result["weights"] = measure_ours(source, flags.split(), task, peers and peers.reference, temporary)
+        calibration = ["--calibrate", options.calibrate, "--threads", str(options.threads)] if options.calibrate else []
+        if calibration and options.split:
+            calibration += ["--split", options.split]
+        row, result["weights"] = measure_ours(source, flags.split(), task, peers and peers.reference, calibration, temporary)
         rows.append(row)
     for row in rows:
         row["bits_per_weight"] = 8 * row["bytes_once"] / result["weights"]
@@ -194,10 +205,12 @@ def main():
     parser.add_argument("--stories260k", metavar="FILE", help="llama2.c's stories260K.bin")
     parser.add_argument("--tokenizer", metavar="FILE", help="its tokenizer, tok512.bin")
     parser.add_argument("--ours", action="append", metavar='"FLAGS"', help="of stlm-pack, for one packing (--weights int8 and --weights int16)")
+    parser.add_argument("--calibrate", metavar="FILE", help="a text for our packings to quantise with, other than --text")
+    parser.add_argument("--split", help="what separates its parts, such as '<|endoftext|>'")
     parser.add_argument("--types", default=",".join(TYPES), help="of llama.cpp (%(default)s)")
     parser.add_argument("--attention", default=",".join(ATTENTION), help="of llama.cpp; of several the better one counts (%(default)s)")
     parser.add_argument("--importance", metavar="FILE", help="a text of its own for importance matrices, such as 100,000 bytes of tinystories_train.txt")
-    parser.add_argument("--threads", type=int, default=1, help="of llama.cpp and PyTorch; more are slow where other work runs (%(default)s)")
+    parser.add_argument("--threads", type=int, default=1, help="of llama.cpp, PyTorch and stlm-pack; more are slow where other work runs (%(default)s)")
     parser.add_argument("--folder", help="where llama.cpp's files and results are kept (a temporary folder)")
     parser.add_argument("--plot", metavar="FILE", help="a picture, .svg or .png")
     parser.add_argument("--json", metavar="FILE", help="everything as JSON too")
