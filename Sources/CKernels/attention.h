@@ -47,7 +47,7 @@ INLINE void score(const struct stlm_attention_call *c, size_t t, const int group
             UNROLLED for (int g = 0; g < groups; g++) {
                 const size_t at = ((size_t)g * pairs + pair) * 64;
                 sums[g] = add_pairs(sums[g], k + at, 64, q + 4 * pair, PAIR_STEP);
-                UNROLLED for (int i = 0; i < PAIR_STEP; i++) __builtin_prefetch(v + at + 64 * i);
+                UNROLLED for (int i = 0; i < PAIR_STEP; i++) __builtin_prefetch(v + at + 64 * i, 0, 2);
             }
         }
         if (PAIR_STEP > 1 && pair < end) {
@@ -86,7 +86,7 @@ INLINE void mix(const struct stlm_attention_call *c, size_t t, size_t pairs) {
         size_t p = 0;
         for (; p + PAIR_STEP <= pairs; p += PAIR_STEP, v += PAIR_STEP * stride, next += PAIR_STEP * stride) {
             UNROLLED for (int k = 0; k < PARTS; k++) sums[k] = add_parts(sums[k], v, stride, &parts[k][p], PAIR_STEP);
-            UNROLLED for (size_t i = 0; i < PAIR_STEP; i++) __builtin_prefetch(next + i * stride);
+            UNROLLED for (size_t i = 0; i < PAIR_STEP; i++) __builtin_prefetch(next + i * stride, 0, 2);
         }
         if (PAIR_STEP > 1 && p < pairs) {
             UNROLLED for (int k = 0; k < PARTS; k++) sums[k] = add_parts(sums[k], v, stride, &parts[k][p], 1);

@@ -34,8 +34,8 @@ INLINE i8x64 half_of_nibbles(const char *line, int half) {
 /* What comes next in the cache after a line of values: as many bytes of keys, of nibbles twice as many. */
 INLINE void fetch_next(const struct stlm_attention_call *c, const char *v, const int is_int4) {
     const char *next = (const char *)c->next_keys + ((v - (const char *)c->values) << is_int4);
-    __builtin_prefetch(next);
-    if (is_int4) __builtin_prefetch(next + 64);
+    __builtin_prefetch(next, 0, 2);
+    if (is_int4) __builtin_prefetch(next + 64, 0, 2);
 }
 
 #if SPLITS_ACTIVATIONS
@@ -75,7 +75,7 @@ INLINE void score_narrow(const struct stlm_attention_call *c, size_t t, const in
                 all[g] = add_row_sums(all[g], w);
                 high[g] = dot4(high[g], w, x, i);
                 rest[g] = dot4_unsigned(rest[g], w, y, i);
-                __builtin_prefetch(v + (at >> is_int4));
+                __builtin_prefetch(v + (at >> is_int4), 0, 2);
             }
         }
     }
@@ -159,7 +159,7 @@ INLINE void score_narrow(const struct stlm_attention_call *c, size_t t, const in
         struct wide_sums sums = no_wide_sums();
         for (; line < end; line++) {
             sums = dot4_wide(sums, widened(k + 64 * line), x + 8 * line);
-            __builtin_prefetch(v + (64 * line >> is_int4));
+            __builtin_prefetch(v + (64 * line >> is_int4), 0, 2);
         }
         total = add(total, rows_of_wide(sums));
     }

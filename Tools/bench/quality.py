@@ -152,7 +152,11 @@ def measure(source, text, options, folder, temporary):
         calibration = ["--calibrate", options.calibrate, "--threads", str(options.threads)] if options.calibrate else []
         if calibration and options.split:
             calibration += ["--split", options.split]
-        row, result["weights"] = measure_ours(source, flags.split(), task, peers and peers.reference, calibration, temporary)
+        try:
+            row, result["weights"] = measure_ours(source, flags.split(), task, peers and peers.reference, calibration, temporary)
+        except SystemExit as error:  # a budget too small: the others count all the same
+            print(f"{source.name}, {flags}: {error}", file=sys.stderr)
+            continue
         rows.append(row)
     for row in rows:
         row["bits_per_weight"] = 8 * row["bytes_once"] / result["weights"]
