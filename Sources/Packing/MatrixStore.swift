@@ -11,10 +11,22 @@ package final class MatrixStore {
     private var curvatures: [ObjectIdentifier: Curvature] = [:]
     private var ternary: [ObjectIdentifier: Bool] = [:]
     private var tensors: [ObjectIdentifier: [Encoding: EncodedTensor]] = [:]
+    private var summaries: [ObjectIdentifier: [Encoding: Summary]] = [:]
     /// Keeps the objects whose identity is a key alive.
     private var matrices: [FloatMatrix] = []
+    /// Quantised matrices stay; otherwise they are made again where they are needed again, which takes less memory.
+    private let keepsMatrices: Bool
 
-    package init(_ statistics: InputStatistics? = nil) { self.statistics = statistics }
+    /// What a choice needs to know of a quantised matrix.
+    struct Summary {
+        var byteCount: Int
+        var relativeError: Double
+    }
+
+    /// - Parameter keepsMatrices: for models of which there is room for every matrix in every encoding, two bytes a weight each.
+    package init(_ statistics: InputStatistics? = nil, keepsMatrices: Bool = true) {
+        (self.statistics, self.keepsMatrices) = (statistics, keepsMatrices)
+    }
 
     package func quantized(_ matrix: FloatMatrix, _ encoding: Encoding) -> QuantizedMatrix {
         let id = ObjectIdentifier(matrix)
@@ -23,8 +35,15 @@ package final class MatrixStore {
             matrix.values, rows: matrix.rows, columns: matrix.columns, curvature: curvature(matrix)
         ).quantized(encoding)
         matrices.append(matrix)
-        quantized[id, default: [:]][encoding] = result
+        summaries[id, default: [:]][encoding] = Summary(byteCount: result.byteCount, relativeError: result.relativeError)
+        if keepsMatrices { quantized[id, default: [:]][encoding] = result }
         return result
+    }
+
+    func summary(_ matrix: FloatMatrix, _ encoding: Encoding) -> Summary {
+        if let known = summaries[ObjectIdentifier(matrix)]?[encoding] { return known }
+        _ = quantized(matrix, encoding)
+        return summaries[ObjectIdentifier(matrix)]![encoding]!
     }
 
     /// With a correction of a rank, at most that of the matrix.
@@ -43,7 +62,7 @@ package final class MatrixStore {
         let id = ObjectIdentifier(matrix)
         if let known = tensors[id]?[encoding] { return known }
         let result = quantized(matrix, encoding).encoded()
-        tensors[id, default: [:]][encoding] = result
+        if keepsMatrices { tensors[id, default: [:]][encoding] = result } else { tensors[id] = [encoding: result] }
         return result
     }
 

@@ -144,7 +144,7 @@ extension ModelPacker {
         if let rank = choices.ranks[ObjectIdentifier(matrix)] {
             return shelf.place(matrix, store.corrected(matrix, choices[matrix], rank: rank))
         }
-        return shelf.place(matrix, error: store.quantized(matrix, choices[matrix]).relativeError) { store.encoded(matrix, choices[matrix]) }
+        return shelf.place(matrix, error: store.summary(matrix, choices[matrix]).relativeError) { store.encoded(matrix, choices[matrix]) }
     }
 
     /// The blocks of bytes want 16 bits of activation: a slot's vector has no residual around its feed-forward that would carry the

@@ -60,7 +60,7 @@ struct PackRun {
             warnings += Self.warnings(text, few, reference)
             trial = reference
         }
-        store = MatrixStore(statistics)
+        store = MatrixStore(statistics, keepsMatrices: model.parameterCount <= 20_000_000)
         if let trial { activationCosts = try measuredActivationCosts(trial) }
         var choices = try choose(calibration)
         for (pattern, bits) in settings.activationOverrides {
@@ -170,10 +170,10 @@ struct PackRun {
         for (number, matrix) in matrices.enumerated() {
             let widths = fixed[ObjectIdentifier(matrix)].map { [$0] } ?? WeightWidth.general.filter { possible($0, matrix) == $0 }
             allocation.append(AllocationItem(options: widths.map { width in
-                let quantized = store.quantized(matrix, width.encoding)
+                let summary = store.summary(matrix, width.encoding)
                 return .init(
-                    width: width, byteCount: Layout.align(quantized.byteCount, Layout.tableAlignment),
-                    loss: sensitivity.divergence(matrix, quantized))
+                    width: width, byteCount: Layout.align(summary.byteCount, Layout.tableAlignment),
+                    loss: sensitivity.divergence(matrix, width.encoding, relativeError: summary.relativeError))
             }))
             progress("quantising \(percent(Double(number + 1) / Double(matrices.count)))")
         }

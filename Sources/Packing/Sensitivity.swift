@@ -40,10 +40,9 @@ struct Sensitivity {
     }
 
     /// Estimated divergence of a row.
-    func divergence(_ matrix: FloatMatrix, _ quantized: QuantizedMatrix) -> Double {
+    func divergence(_ matrix: FloatMatrix, _ encoding: Encoding, relativeError: Double) -> Double {
         let id = ObjectIdentifier(matrix)
-        if let measured = divergences[id]?[quantized.encoding] { return measured }
-        return (factors[id] ?? 0) * quantized.relativeError * quantized.relativeError
+        return divergences[id]?[encoding] ?? (factors[id] ?? 0) * relativeError * relativeError
     }
 }
 

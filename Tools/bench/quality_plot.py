@@ -45,8 +45,13 @@ def draw(results, path):
 
 def draw_model(panel, result):
     def points(ours):
-        return [(row["bytes_once"], max(LEAST, row["over_float"]), row["name"].replace(", padded", " p").replace(", emb.", " e")) for row in result["rows"]
+        return [(row["bytes_once"], max(LEAST, row["over_float"]), name(row)) for row in result["rows"]
                 if row["ours"] == ours and row["name"] != "F32" and row["over_float"] <= MOST]
+
+    def name(row):
+        if row["name"].startswith("--budget"):
+            return f"{row['bits_per_weight']:.1f} bits"
+        return row["name"].replace(", padded", " p").replace(", emb.", " e").replace("--weights ", "")
 
     own, peer = sorted(points(True)), points(False)
     best = front(peer)
@@ -59,8 +64,8 @@ def draw_model(panel, result):
         panel.plot([p[0] for p in best], [p[1] for p in best], "o", color=PEER, markersize=5, label="llama.cpp, none smaller and better")
         panel.plot([p[0] for p in rest], [p[1] for p in rest], "o", color=PEER, markersize=3, alpha=0.35, label="llama.cpp, other types (p: padded, e: embeddings too)")
         texts += [panel.text(*p, color=PEER, fontsize=9) for p in labelled(best)]
-    panel.plot([p[0] for p in own], [p[1] for p in own], "s-", color=OURS, markersize=6, linewidth=2, label="STLM")
-    texts += [panel.text(p[0], p[1], p[2].replace("--weights ", ""), color=OURS, fontsize=10, weight="bold") for p in own]
+    panel.plot([p[0] for p in own], [p[1] for p in own], "s-", color=OURS, markersize=6, linewidth=2, label="STLM (bits a weight, all of the file)")
+    texts += [panel.text(p[0], p[1], p[2], color=OURS, fontsize=9) for p in own]
     panel.xaxis.set_major_locator(ticker.LogLocator(10, subs=(1, 1.5, 2, 3, 5, 7)))
     panel.xaxis.set_minor_locator(ticker.NullLocator())
     panel.xaxis.set_major_formatter(ticker.FuncFormatter(lambda x, _: f"{x / 1e6:g} MB" if x >= 1e6 else f"{x / 1e3:g} kB"))
