@@ -77,12 +77,6 @@ extension FloatModel {
         return tables.compactMap { $0 }
     }
 
-    /// Those of linear layers alone.
-    public var linearMatrices: [FloatMatrix] {
-        let ids = Set(linearPlaces.joined().map(ObjectIdentifier.init))
-        return matrices.filter { ids.contains(ObjectIdentifier($0)) }
-    }
-
     /// Those of the core's linear layers.
     public var coreMatrices: [FloatMatrix] {
         schedule.flatMap { step -> [FloatMatrix] in
@@ -90,5 +84,10 @@ extension FloatModel {
             let part = step.feedForward.map { feedForwards[$0] }
             return attention + [part?.up.weight, part?.gate?.weight, part?.down.weight].compactMap { $0 }
         }
+    }
+
+    /// What a head of tokens reads, which may be the embedder's table too.
+    public var logitMatrix: FloatMatrix? {
+        if case .linear(_, let output) = head { output.weight } else { nil }
     }
 }

@@ -33,6 +33,11 @@ public struct Measurement: Sendable {
     public var meanDivergence: Double { divergence / Double(max(1, rowCount)) }
     public var agreement: Double { Double(agreementCount) / Double(max(1, rowCount)) }
 
+    /// What stands in a file until it is measured.
+    static func unmeasured(name: String) -> Measurement {
+        Measurement(name: name, byteCount: 1, count: 1, context: 1, floatCost: 1, cost: 1, divergence: 0, rowCount: 0, agreementCount: 0)
+    }
+
     func bits(_ cost: Int64) -> Double { Double(cost) * 0x1p-24 }
 
     /// Perplexity with keys and values that cost so much, relative to the file's own with 16 bits, less 1.

@@ -62,6 +62,8 @@ struct PackRun {
         }
         store = MatrixStore(statistics, keepsMatrices: model.parameterCount <= 20_000_000)
         if let trial { activationCosts = try measuredActivationCosts(trial) }
+        // Its name takes room in the file, which a budget must know of before anything is measured.
+        if let text = settings.verification { ledger.verification = .unmeasured(name: text.name) }
         var choices = try choose(calibration)
         for (pattern, bits) in settings.activationOverrides {
             for matrix in try matrices(named: pattern) { choices.activationBits[ObjectIdentifier(matrix)] = bits }
@@ -196,18 +198,22 @@ struct PackRun {
     private static let activationShare = 0.1
 
     private func measuredActivationCosts(_ reference: FloatReference) throws(PackError) -> ActivationCosts? {
-        let candidates = model.coreMatrices + (model.writesBlocks ? [] : model.linearMatrices.suffix(1))
+        let candidates = model.coreMatrices + [model.logitMatrix].compactMap { $0 }
         if settings.goal == .width(.int16) || settings.activationOverrides.contains(where: { $0.pattern == "*" }) { return nil }
-        let packed = ModelPacker(store, MatrixChoices(.int16Rows)).pack(model, ranges, tokenizer: tokenizer)
+        // Weights of 8 bits, as those of 16 take no activations of 8.
+        var wide = MatrixChoices(.int8Rows)
+        for matrix in candidates { wide.activationBits[ObjectIdentifier(matrix)] = 16 }
+        let packed = ModelPacker(store, wide).pack(model, ranges, tokenizer: tokenizer)
         let tensors = packed.shelf.entries.enumerated().compactMap { index, entry in
-            candidates.first { $0 === entry.matrix }.map { (matrix: $0, tensor: index) }
+            candidates.first { $0 === entry.matrix }
+                .map { matrix in (matrix: matrix, tensor: index, layerCount: candidates.count { $0 === matrix }) }
         }
         return try ActivationCosts(PackedFile(packed.bytes), tensors, reference, context: model.contextDefault) {
             progress("measuring activations \(percent($0))")
         }
     }
 
-    /// With the corrections, and activations of 16 bits where 8 would cost too much; those take no bytes, but more than twice the work.
+    /// With the corrections, and activations of 16 bits where 8 would cost too much; those take no bytes, but twice the work or more.
     private func widened(_ choices: MatrixChoices, allowed: Double) -> MatrixChoices {
         var choices = choices
         choices.ranks = ranks

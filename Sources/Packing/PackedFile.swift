@@ -5,7 +5,8 @@ import STLM
 /// A model file in memory, opened as the runtime opens it.
 final class PackedFile {
     let file: ModelFile
-    let model: Model
+    /// With a copy of the model record: made again where that is changed.
+    var model: Model
     private let memory: UnsafeMutableRawBufferPointer
 
     init(_ bytes: [UInt8]) throws(PackError) {

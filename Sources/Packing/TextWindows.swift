@@ -99,8 +99,8 @@ struct TextWindows {
         let wanted = max(1, positionCount / longest), step = Double(windows.count) / Double(wanted)
         var result = TextWindows()
         result.windows = (0..<wanted).map { windows[Int(Double($0) * step)] }
-        if let last = result.windows.first, wanted == 1, last.inputs.count > positionCount {
-            result.windows = [FloatWindow(inputs: Array(last.inputs.prefix(positionCount)), targets: Array(last.targets.prefix(positionCount + 1)))]
+        if let only = result.windows.first, wanted == 1, only.inputs.count > positionCount {
+            result.windows = [FloatWindow(inputs: Array(only.inputs.prefix(positionCount)), targets: Array(only.targets.prefix(positionCount + 1)))]
         }
         result.byteCount = byteCount * result.count / max(1, count)
         return result

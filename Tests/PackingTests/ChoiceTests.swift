@@ -62,6 +62,16 @@ import Testing
         #expect(losses[0] < losses[1] && losses[1] < losses[2])
     }
 
+    @Test func aBudgetHasRoomForTheNameOfWhatItIsMeasuredOn() throws {
+        let widest = try packed(settings(.width(.int6))).bytes.count
+        for length in [1, 64, 4_000] {
+            let packed = try packed(settings(.budget(byteCount: widest)) {
+                $0.verification = PackText(name: String(repeating: "v", count: length), bytes: Self.text.bytes)
+            })
+            #expect(packed.bytes.count <= widest && packed.report.verification?.name.count == length)
+        }
+    }
+
     @Test func anImpossibleBudgetNamesTheLeastAndWhatTakesIt() throws {
         let text = message(settings(.budget(byteCount: 5_000)))
         let numbers = text.replacingOccurrences(of: ",", with: "").split { !$0.isNumber }.compactMap { Int($0) }
@@ -97,6 +107,19 @@ import Testing
         let file = try OpenedModelFile(packed.bytes).file
         #expect(file.feedForward(0).up.activationBits == 16 && file.feedForward(1).down.activationBits == 16)
         #expect(message(settings(.width(.int4)) { $0.overrides = [("*no_such*", .init(.int8))] }).contains("No matrix has a name that fits '*no_such*'"))
+    }
+
+    @Test func aTiedHeadReadsWideActivationsWhereNarrowOnesCostTooMuch() throws {
+        for isOutlier in [false, true] {
+            // One input of the head far beyond the others takes their bits.
+            var file = SyntheticSTLM { ($0.vocabularySize, $0.hasOptimizer) = (SyntheticTokenizer.mergesVocabularySize, false) }.file()
+            let norm = try #require(file.storages.lastIndex { $0.content.count == 4 * 32 })
+            file.storages[norm].content = TorchFile.content([isOutlier ? 20 : 1] + [Float](repeating: 1, count: 31))
+            let packed = try PackedModel(checkpoint: file.bytes(), tokenizers: [SyntheticTokenizer.merges], settings: settings(.width(.int8)))
+            let opened = try OpenedModelFile(packed.bytes).file
+            #expect(opened.model.head.output.activationBits == (isOutlier ? 16 : 8))
+            if !isOutlier { #expect(opened.attention(0).qkv.activationBits == 8 && opened.feedForward(1).up.activationBits == 8) }
+        }
     }
 
     @Test func aCorrectionMakesUpForWhatItsBaseLoses() throws {

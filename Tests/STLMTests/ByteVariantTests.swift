@@ -9,6 +9,7 @@ import Testing
 /// Every kind of model with blocks against the same model in double precision, in % of the logits' deviation.
 @Suite struct ByteVariantTests {
     static let int16Limit = 0.1
+    /// The widest of random blocks, 32 slots, lose 6.2 with scales of least error, where those of the greatest weight lost less than 5.
     static let int8Limit = 7.0
 
     private func check(_ named: ByteLevelSource, int8Limit: Double = int8Limit) throws {
