@@ -18,6 +18,8 @@ struct KeyValueLayout {
         capacity = Layout.align(positionCount, 16)
     }
 
+    /// For queries and keys.
+    var mixingExponent: Int { type.mixingExponent(headSize: headSize) }
     /// Of one head.
     var keyByteCount: Int { type.keyByteCount(capacity: capacity, headSize: headSize) }
     var valueByteCount: Int { type.valueByteCount(capacity: capacity, headSize: headSize) }

@@ -44,28 +44,32 @@ extension Session {
             let table = model.rotationRow(work.record.rotationTensor, position: position)
             rotate(values, headCount: heads + kvHeads, headSize: size, row: table, kernels)
         }
+        let mixedBits = mix(
+            values, count: (heads + kvHeads) * size, exponent: work.cache.layout.mixingExponent, fractionBits: fractionBits)
         quantizeHeads(
-            values, headCount: heads, headSize: size, fractionBits: fractionBits, form: .int16, into: queries, codeStride: work.querySize,
+            values, headCount: heads, headSize: size, fractionBits: mixedBits, form: .int16, into: queries, codeStride: work.querySize,
             scales: queryScales, kernels)
-        placeKeysAndValues(values + heads * size, work, row, fractionBits)
+        placeKeysAndValues(values + heads * size, work, row, keyFractionBits: mixedBits, valueFractionBits: fractionBits)
     }
 
     /// - Parameters:
     ///   - heads: (2 kvHeads, size): keys, then values. Their codes take their place: a vector is done with when its codes are there.
-    private func placeKeysAndValues(_ heads: UnsafeMutablePointer<Int32>, _ work: AttentionWork, _ row: Int, _ fractionBits: Int) {
+    private func placeKeysAndValues(
+        _ heads: UnsafeMutablePointer<Int32>, _ work: AttentionWork, _ row: Int, keyFractionBits: Int, valueFractionBits: Int
+    ) {
         let kvHeads = work.kvHeadCount, size = work.headSize, type = work.cache.layout.type
         let position = work.scope.firstPosition + row
         let scales = pointer(plan.keyValueScales, as: VectorScale.self) + row * 2 * kvHeads  // (2 kvHeads)
         let isSmall = size <= KeyValueType.smallHeadSize
         let keyForm: CodeForm = type == .int16 || isSmall ? .int16 : .int8, valueForm: CodeForm = type == .int8 ? .int8 : .int16
-        func quantize(_ range: Range<Int>, _ form: CodeForm) {
+        func quantize(_ range: Range<Int>, _ fractionBits: Int, _ form: CodeForm) {
             let place = heads + range.lowerBound * size
             quantizeHeads(
                 place, headCount: range.count, headSize: size, fractionBits: fractionBits, form: form, into: place,
                 codeStride: size * 32 / form.bits, scales: scales + range.lowerBound, kernels)
         }
-        quantize(0..<(keyForm == valueForm ? 2 : 1) * kvHeads, keyForm)
-        if keyForm != valueForm { quantize(kvHeads..<2 * kvHeads, valueForm) }
+        quantize(0..<kvHeads, keyFractionBits, keyForm)
+        quantize(kvHeads..<2 * kvHeads, valueFractionBits, valueForm)
         for h in 0..<kvHeads {
             let head = work.cache.head(h)
             let key = UnsafeMutableRawPointer(heads + h * size), value = UnsafeMutableRawPointer(heads + (kvHeads + h) * size)
@@ -94,7 +98,8 @@ extension Session {
             queryScale: pointer(plan.queryScales, as: VectorScale.self)[item],
             head: work.cache.head(head / group), headSize: work.headSize,
             positionCount: work.seenCount(row: row), scoreMantissa: Int64(work.record.scoreScaleMantissa),
-            scoreExponent: Int(work.record.scoreScaleExponent), leastValueExponent: mixedFractionBits(row) + 2, memory: memory,
+            scoreExponent: Int(work.record.scoreScaleExponent) + work.cache.layout.mixingExponent,
+            leastValueExponent: mixedFractionBits(row) + 2, memory: memory,
             nextKeys: work.cache.head(min((head + 1) / group, work.kvHeadCount - 1)).keys, kernels)
     }
 

@@ -168,15 +168,15 @@ def attention(layer, cache, y, F, positions, causal, fixed):
     heads = qkv.reshape(len(y), H + 2 * G, s)
     if layer.rotation:
         rotate(heads[:, :H + G], layer.rotation.cos[positions], layer.rotation.sin[positions])
-    codes, m, e = quantise(heads[:, :H], F[:, None], 16)
-    keys, values = heads[:, H:H + G], heads[:, H + G:]
+    mixed, b, FM = mix(heads[:, :H + G], F) if cache.kind != "int16" else (heads[:, :H + G], 0, F)
+    codes, m, e = quantise(mixed[:, :H], FM[:, None], 16)
     as_keys, as_values = KINDS[cache.kind]
-    cache.append([*as_keys(keys, F[:, None]), *as_values(values, F[:, None])])
+    cache.append([*as_keys(mixed[:, H:], FM[:, None]), *as_values(heads[:, H + G:], F[:, None])])
     out, fractions = [], []
     for k, p in enumerate(positions):
         visible = int(p) + 1 if causal else len(cache.parts[0])
         seen = [part[:visible] for part in cache.parts]
-        result, EL = attend(layer, codes[k], m[k], e[k], *seen)
+        result, EL = attend(layer, b, codes[k], m[k], e[k], *seen)
         out.append(result)
         fractions.append(EL - 2)
     return linear_parts(layer.output, np.stack(out), np.array(fractions, INT), fixed)[0]
@@ -190,7 +190,20 @@ def rotate(heads, cos, sin):
     heads[..., 1::2] = scale(a * t + b * c, 14)
 
 
-def attend(layer, qc, qm, qe, kc, km, ke, vc, vm, ve):
+def mix(heads, F):
+    """The heads of section 6.2.3, b and their fraction bits."""
+    s = heads.shape[-1]
+    b = (s & -s).bit_length() - 1
+    if b == 0:
+        return heads, b, F
+    v = rshr(heads, b + 1)
+    for k in range(b):
+        pairs = v.reshape(*v.shape[:-1], -1, 2, 1 << k)
+        v = np.stack([pairs[..., 0, :] + pairs[..., 1, :], pairs[..., 0, :] - pairs[..., 1, :]], axis=-2).reshape(v.shape)
+    return v, b, F - b - 1
+
+
+def attend(layer, b, qc, qm, qe, kc, km, ke, vc, vm, ve):
     """One position's queries (H, s) over keys and values (positions, G, s). Arrays below are (G, H / G, positions)."""
     H, G, s = layer.head_count, layer.kv_head_count, layer.head_size
     shape = (G, H // G)
@@ -200,7 +213,7 @@ def attend(layer, qc, qm, qe, kc, km, ke, vc, vm, ve):
     D = clog2(s)
     acc = qc.reshape(*shape, s) @ kc.transpose(1, 2, 0)
     Mt = rshr(M * km, 17)
-    z = scale(rshr(acc, D) * Mt, layer.score_exponent + qe.reshape(*shape, 1) + ke - 50 - D)
+    z = scale(rshr(acc, D) * Mt, layer.score_exponent + qe.reshape(*shape, 1) + ke - 50 - D + b)
     Z = z.max(axis=2, keepdims=True)
     p = exp2n(np.minimum((Z - z) << 8, 2**32 - 1))
     P = p.sum(axis=2)

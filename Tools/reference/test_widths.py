@@ -92,8 +92,8 @@ def norm(kind, x, F, g, FG, FY, epsilon):
     return [scale(scale(value * r, 39 + F - G // 2) * w, 22 + FG - FY) for value, w in zip(z, g)]
 
 
-def attend(H, G, s, UC, EC, q, keys, values):
-    """q: (codes, m, e) of each head; keys and values: the same by position and kv head."""
+def attend(H, G, s, UC, EC, b, q, keys, values):
+    """q: (codes, m, e) of each head; keys and values: the same by position and kv head. b as in section 6.2.3."""
     EL = min(v[2] for row in values for v in row)
     D, out = (s - 1).bit_length(), []
     for h in range(H):
@@ -104,7 +104,7 @@ def attend(H, G, s, UC, EC, q, keys, values):
             acc = sum(a * b for a, b in zip(qc, kc))
             product = rshr(acc, D) * rshr(M * km, 17)
             assert abs(product) < 2**62
-            z.append(scale(product, EC + qe + ke - 50 - D))
+            z.append(scale(product, EC + qe + ke - 50 - D + b))
         p = [exp2n(min((max(z) - t) << 8, 2**32 - 1)) for t in z]
         P = sum(p)
         heads = [row[h // (H // G)] for row in values]
@@ -212,6 +212,23 @@ class Widths(unittest.TestCase):
             self.assertEqual(added(x, matrix, index, F).tolist(), exact)
             self.assertEqual(mean(x).tolist(), [(2 * sum(column) + rows) // (2 * rows) for column in x.T.tolist()])
 
+    def test_mixing(self):
+        """Section 6.2.3 as sums with the signs of a Hadamard matrix."""
+        for trial in range(60):
+            s = (1, 2, 3, 6, 8, 20, 48, 64, 256, 1024)[trial % 10]
+            v = self.ints((3, 2, s), 1 + trial // 2)
+            if trial % 10 == 0 or trial > 50:
+                v[:] = (LOW, HIGH)[trial % 2]
+            F = self.random.integers(-32, 63, 3)
+            got, b, FM = layers.mix(v, F)
+            n = 2**b
+            self.assertTrue(s % n == 0 and s // n % 2 == 1)
+            self.assertEqual(FM.tolist(), (F - b - 1 if b else F).tolist())
+            for head, mixed in zip(v.reshape(-1, n).tolist(), got.reshape(-1, n).tolist()):
+                exact = [sum(rshr(x, b + 1) * (-1)**(i & j).bit_count() for j, x in enumerate(head)) for i in range(n)] if b else head
+                assert all(LOW <= x <= HIGH for x in exact)
+                self.assertEqual(mixed, exact)
+
     def test_attention(self):
         for trial in range(90):
             H, G, s, n = ((2, 1, 3, 5), (4, 2, 8, 40), (1, 1, 1, 1), (1, 1, 4096, 3))[trial % 4]
@@ -227,12 +244,12 @@ class Widths(unittest.TestCase):
             ways.append((arithmetic.quantise_values, quantise_values) if kind == 2 else (arithmetic.quantise, quantise, 8 if kind else 16))
             parts = [way[0](v, np.full(v.shape[:-1], F), *way[2:]) for v, way in zip(raw, ways)]
             UC = (2**30, 2**31 - 1)[trial % 2]
-            EC = int(self.random.integers(0, 65))
+            EC, b = int(self.random.integers(0, 65)), trial % 4 if kind else 0
             layer = SimpleNamespace(head_count=H, kv_head_count=G, head_size=s, score_mantissa=UC, score_exponent=EC)
-            got, EL = layers.attend(layer, *parts[0], *parts[1], *parts[2])
+            got, EL = layers.attend(layer, b, *parts[0], *parts[1], *parts[2])
             plain = [[way[1](row.tolist(), F, *way[2:]) for row in v.reshape(-1, s)] for v, way in zip(raw, ways)]
             rows = [[plain[k][t * G:(t + 1) * G] for t in range(n)] for k in (1, 2)]
-            self.assertEqual((got.tolist(), EL), attend(H, G, s, UC, EC, plain[0], *rows))
+            self.assertEqual((got.tolist(), EL), attend(H, G, s, UC, EC, b, plain[0], *rows))
 
 
 if __name__ == "__main__":
