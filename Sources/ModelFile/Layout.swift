@@ -4,7 +4,8 @@
 public enum Layout {
     public static let magic: UInt64 = 0x1A0A_0D4D_4C54_5389  // 89 53 54 4C 4D 0D 0A 1A, read little-endian
     public static let formatVersion: UInt16 = 1
-    public static let draft: UInt16 = 3
+    /// Other than in files from before the format was frozen.
+    public static let draft: UInt16 = 0
     public static let headerByteCount = 64
     public static let headerChecksumOffset = 28
     public static let regionRecordByteCount = 32

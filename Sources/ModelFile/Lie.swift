@@ -17,7 +17,7 @@ public enum Lie: UInt8, Error, Sendable {
         case .notAModelFile: "this is not a model file (it begins otherwise); make one with stlm-pack"
         case .truncated: "the file ends after %a bytes, before its %r is complete (%b bytes); copy it again"
         case .unknownVersion: "the file has format version %a, this program reads %b; use a matching version or pack again"
-        case .unknownDraft: "the file is draft %a of the format, this program reads draft %b; pack the model again"
+        case .unknownDraft: "the file is draft %a of the format, from before it was frozen; pack the model again"
         case .unknownFeature: "the file needs features (%a) that this program does not know; use a newer version"
         case .wrongFileSize: "the header says %a bytes, the file has %b; copy it again"
         case .headerChecksum: "the header's checksum is %a, its bytes give %b; copy the file again"

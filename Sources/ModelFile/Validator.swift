@@ -20,7 +20,7 @@ struct Validator {
         if header.formatVersion != Layout.formatVersion {
             throw ModelFileError(.unknownVersion, Int64(header.formatVersion), Int64(Layout.formatVersion))
         }
-        if header.draft != Layout.draft { throw ModelFileError(.unknownDraft, Int64(header.draft), Int64(Layout.draft)) }
+        if header.draft != Layout.draft { throw ModelFileError(.unknownDraft, Int64(header.draft)) }
         if header.requiredFeatures != 0 { throw ModelFileError(.unknownFeature, Int64(header.requiredFeatures)) }
         regionCount = Int(header.regionCount)
         if regionCount > Limit.regions { throw ModelFileError(.tooManyRegions, Int64(regionCount), Int64(Limit.regions)) }

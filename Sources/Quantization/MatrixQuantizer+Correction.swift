@@ -89,7 +89,8 @@ extension MatrixQuantizer {
         var result = [Float](repeating: 0, count: matrix.count)
         result.withUnsafeMutableBufferPointer { result in
             matrix.withUnsafeBufferPointer { matrix in
-                nonisolated(unsafe) let (from, to, n) = (matrix.baseAddress!, result.baseAddress!, columns)
+                nonisolated(unsafe) let (from, to) = (matrix.baseAddress!, result.baseAddress!)
+                let n = columns
                 DispatchQueue.concurrentPerform(iterations: rows) { body(from + $0 * n, to + $0 * n) }
             }
         }

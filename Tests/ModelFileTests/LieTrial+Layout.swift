@@ -10,7 +10,7 @@ extension LieTrial {
         LieTrial(bytes: .truncated, "header", says: [40, 64]) { $0.removeLast($0.count - 40) },
         LieTrial(bytes: .truncated, "region table", says: [100]) { $0.removeLast($0.count - 100) },
         LieTrial(bytes: .unknownVersion, "header", says: [2, 1]) { $0.set(UInt16(2), at: 8); $0.repairHeader() },
-        LieTrial(bytes: .unknownDraft, "header", says: [9, 3]) { $0.set(UInt16(9), at: 10); $0.repairHeader() },
+        LieTrial(bytes: .unknownDraft, "header", says: [9]) { $0.set(UInt16(9), at: 10); $0.repairHeader() },
         LieTrial(bytes: .unknownFeature, "header", says: [4]) { $0.set(UInt32(4), at: 12); $0.repairHeader() },
         LieTrial(bytes: .wrongFileSize, "header", says: [12_345, Samples.rich.count]) {
             $0.set(UInt64(12_345), at: 16)

@@ -5,7 +5,8 @@ import Packing
 import TestSupport
 import Testing
 
-/// Formats/vectors/tiny.stlm and its description. After a change of the format, STLM_UPDATE=1 in the environment writes both anew.
+/// Formats/vectors/tiny.stlm and its description. Where the packer chooses other bytes, STLM_UPDATE=1 in the environment writes both anew; the
+/// old file then stays in vectors.json under another name.
 @Suite struct GoldenTests {
     private static let formats = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
         .deletingLastPathComponent().appendingPathComponent("Formats")

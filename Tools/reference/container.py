@@ -43,7 +43,7 @@ def read_header(data):
     require(data[:8] == MAGIC, "this is no stlm file: the first eight bytes are not its mark")
     version, draft, features, size, count, checksum = struct.unpack_from("<HHIQII", data, 8)
     require(version == 1, f"header: format version {version} is not 1")
-    require(draft == 3, f"header: draft {draft} is not 3")
+    require(draft == 0, f"header: draft {draft}, from before the format was frozen")
     require(features == 0, f"header: required features 0x{features:x} are unknown")
     require(size == len(data), f"header: the file should have {size} bytes and has {len(data)}")
     require(1 <= count <= 65535, f"header: region count {count} is not in 1 ... 65535")

@@ -19,7 +19,7 @@ def assemble(regions, **lies):
         body += bytes(start - end) + data
         end = start + len(data)
         table += struct.pack("<IIQQII", kind, alignment, start, len(data), zlib.crc32(data), 0)
-    f = {"version": 1, "draft": 3, "features": 0, "size": end, "count": len(regions), **lies}
+    f = {"version": 1, "draft": 0, "features": 0, "size": end, "count": len(regions), **lies}
     head = b"\x89STLM\r\n\x1a" + struct.pack("<HHIQII", *(f[k] for k in ("version", "draft", "features", "size", "count")), 0)
     return seal(head + bytes(32) + table + body)
 
