@@ -177,8 +177,8 @@ let packHelp = """
       --max-loss PERCENT    the smallest file that loses at most that much in bits per byte on the calibration text; needs --calibrate
       --tensor PATTERN=TYPE another type for the matrices whose name fits, with * and ?; again for others, the last that fits wins;
                             int4+r8 adds a correction of 8 bits and rank 8 to int4
-      --activations int8|int16  width of what layers read, or PATTERN=int16 for some (int8, in blocks of bytes int16; with --budget or
-                            --max-loss as it takes)
+      --activations int8|int16  width of what layers read, or PATTERN=int16 for some (as a text to calibrate with asks for, else
+                            int8; in blocks of bytes int16)
       --calibrate FILE      a text to quantise with: of the kind the model is for, and not the one you measure on
       --calibrate-positions N  how much of it is used (16384)
       --verify FILE         measure the file on this text, and write the result into it

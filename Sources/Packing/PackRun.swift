@@ -118,7 +118,7 @@ struct PackRun {
             for matrix in model.weightMatrices {
                 choices[matrix] = (fixed[ObjectIdentifier(matrix)] ?? possible(width, matrix)).encoding
             }
-            return widened(choices, allowed: Self.activationCost)
+            return try widened(choices, weightCost: width == .int8 ? 0 : weightCost(choices))
         case .budget, .maximumLoss:
             guard let calibration else { throw .goalWithoutText }
             return try allocate(fixed, calibration)
@@ -192,18 +192,32 @@ struct PackRun {
         return choices(matrices, allocation, chosen)
     }
 
-    /// Bits a row that activations of 8 bits may cost where all matrices have one type: some 0.05 % of perplexity.
+    /// Bits a row that activations of 8 bits may cost in any case: some 0.05 % of perplexity.
     private static let activationCost = 0.0007
-    /// The same, of what the weights cost, where encodings are chosen.
+    /// The same, of what the weights cost.
     private static let activationShare = 0.1
 
+    /// What may read activations of 8 or 16 bits, once for each layer.
+    private var activationCandidates: [FloatMatrix] { model.coreMatrices + [model.logitMatrix].compactMap { $0 } }
+
+    private func wide(_ choices: MatrixChoices) -> MatrixChoices {
+        var choices = choices
+        for matrix in activationCandidates { choices.activationBits[ObjectIdentifier(matrix)] = 16 }
+        return choices
+    }
+
+    /// Bits a row that the weights of a choice cost; 0 without a text.
+    private func weightCost(_ choices: MatrixChoices) throws(PackError) -> Double {
+        guard let trial, activationCosts != nil else { return 0 }
+        let sum = try PackedFile(pack(wide(choices), ledger).bytes).divergence(from: trial, context: model.contextDefault)
+        return sum.bits / Double(max(1, sum.rowCount))
+    }
+
     private func measuredActivationCosts(_ reference: FloatReference) throws(PackError) -> ActivationCosts? {
-        let candidates = model.coreMatrices + [model.logitMatrix].compactMap { $0 }
+        let candidates = activationCandidates
         if settings.goal == .width(.int16) || settings.activationOverrides.contains(where: { $0.pattern == "*" }) { return nil }
         // Weights of 8 bits, as those of 16 take no activations of 8.
-        var wide = MatrixChoices(.int8Rows)
-        for matrix in candidates { wide.activationBits[ObjectIdentifier(matrix)] = 16 }
-        let packed = ModelPacker(store, wide).pack(model, ranges, tokenizer: tokenizer)
+        let packed = ModelPacker(store, wide(MatrixChoices(.int8Rows))).pack(model, ranges, tokenizer: tokenizer)
         let tensors = packed.shelf.entries.enumerated().compactMap { index, entry in
             candidates.first { $0 === entry.matrix }
                 .map { matrix in (matrix: matrix, tensor: index, layerCount: candidates.count { $0 === matrix }) }
@@ -214,9 +228,10 @@ struct PackRun {
     }
 
     /// With the corrections, and activations of 16 bits where 8 would cost too much; those take no bytes, but twice the work or more.
-    private func widened(_ choices: MatrixChoices, allowed: Double) -> MatrixChoices {
+    private func widened(_ choices: MatrixChoices, weightCost: Double) -> MatrixChoices {
         var choices = choices
         choices.ranks = ranks
+        let allowed = max(Self.activationCost, Self.activationShare * weightCost)
         for matrix in activationCosts?.wide(remaining: allowed) ?? [] { choices.activationBits[ObjectIdentifier(matrix)] = 16 }
         return choices
     }
@@ -228,7 +243,7 @@ struct PackRun {
             choices[matrix] = item.options[option].width.encoding
             loss += item.options[option].loss
         }
-        return widened(choices, allowed: Self.activationShare * loss)
+        return widened(choices, weightCost: loss)
     }
 
     /// Positions on which matrices are tried one by one: as many as some minutes allow.
