@@ -1,5 +1,7 @@
 /* Attention of one query head: section 6.2, step 4. A set's file includes this after its dots_*.h, which gives
-     POSITION_GROUPS       groups of 16 positions whose scores are summed at once
+     PAIR_CHAINS           independent sums over pairs of elements of wide keys
+     POSITION_GROUPS       groups of 16 positions whose scores over narrow keys are summed at once
+     VALUE_GROUPS          groups of 16 elements that are mixed at once, 1 or 4
      struct pair_sums, part_sums and what they say there. attention_narrow.h has the sums over keys and values of 8 and 4 bits. */
 #include "kernels.h"
 #include "vectors.h"
@@ -29,74 +31,88 @@ INLINE void finish_scores(const struct stlm_attention_call *c, size_t t, i32x16 
     store(c->weights + t, saturate(round_shifts_less_1(multiply_low(widen(narrow), m), shifts_less_1)));
 }
 
-/* Scores of `groups` (a constant) groups of 16 positions from position t on. */
-INLINE void score(const struct stlm_attention_call *c, size_t t, const int groups, int down_shift) {
+/* Scores of 16 positions from position t on. Memory is read in its order: the CPU foresees nothing else. */
+INLINE void score(const struct stlm_attention_call *c, size_t t, int down_shift) {
     const size_t pairs = (c->head_size + 1) / 2;
     const char *k = (const char *)c->keys + t * pairs * 4, *q = (const char *)c->query;
-    /* Of as many bytes, and read next: the cache of keys and values is seldom in the CPU's, and too short to be foreseen. */
+    /* Of as many bytes, and read next: the cache of keys and values is seldom in the CPU's. */
     const char *v = (const char *)c->values + t * c->head_size * 2;
     const int is_narrow = can_round_pairs(down_shift);
-    struct wide total[4];
-    struct pair_sums sums[4];
-    UNROLLED for (int g = 0; g < groups; g++) total[g] = (struct wide){{0}, {0}};
+    struct wide total = {{0}, {0}};
+    struct pair_sums sums[PAIR_CHAINS];
     size_t pair = 0;
     while (pair < pairs) {
         const size_t end = is_narrow || pairs - pair < PAIRS_AT_ONCE ? pairs : pair + PAIRS_AT_ONCE;
-        UNROLLED for (int g = 0; g < groups; g++) sums[g] = no_pair_sums();
-        for (; pair + PAIR_STEP <= end; pair += PAIR_STEP) {
-            UNROLLED for (int g = 0; g < groups; g++) {
-                const size_t at = ((size_t)g * pairs + pair) * 64;
-                sums[g] = add_pairs(sums[g], k + at, 64, q + 4 * pair, PAIR_STEP);
-                UNROLLED for (int i = 0; i < PAIR_STEP; i++) __builtin_prefetch(v + at + 64 * i, 0, 2);
+        UNROLLED for (int i = 0; i < PAIR_CHAINS; i++) sums[i] = no_pair_sums();
+        for (; pair + PAIR_CHAINS * PAIR_STEP <= end; pair += PAIR_CHAINS * PAIR_STEP) {
+            UNROLLED for (size_t i = 0; i < PAIR_CHAINS; i++) {
+                const size_t at = pair + i * PAIR_STEP;
+                sums[i] = add_pairs(sums[i], k + 64 * at, 64, q + 4 * at, PAIR_STEP);
+                UNROLLED for (size_t j = 0; j < PAIR_STEP; j++) __builtin_prefetch(v + 64 * (at + j), 0, 2);
             }
         }
-        if (PAIR_STEP > 1 && pair < end) {
-            UNROLLED for (int g = 0; g < groups; g++)
-                sums[g] = add_pairs(sums[g], k + ((size_t)g * pairs + pair) * 64, 64, q + 4 * pair, 1);
-            pair++;
-        }
+        for (; PAIR_CHAINS * PAIR_STEP > 1 && pair < end; pair++) sums[0] = add_pairs(sums[0], k + 64 * pair, 64, q + 4 * pair, 1);
+        UNROLLED for (int i = 1; i < PAIR_CHAINS; i++) sums[0] = both(sums[0], sums[i]);
         if (is_narrow) break;
-        UNROLLED for (int g = 0; g < groups; g++) total[g] = add(total[g], rows_of_pairs(sums[g]));
+        total = add(total, rows_of_pairs(sums[0]));
     }
+    finish_scores(c, t, is_narrow ? rounded_pairs(sums[0], down_shift) : narrow_low(round_shift_low(total, down_shift)));
+}
+
+/* Pairs of PART_BITS of neighbouring weights of up to 64 positions. */
+struct weight_parts {
+    int32_t parts[PARTS][POSITION_PAIRS];
+};
+
+/* sums += weights times values of `pairs` pairs of positions from t on, in `groups` (a constant) groups of 16 elements from e on. */
+INLINE void mix_pairs(
+    const struct stlm_attention_call *c, const struct weight_parts *w, size_t t, size_t pairs, size_t e, const int groups) {
+    const size_t stride = c->head_size * 4;
+    const char *v = (const char *)c->values + t / 2 * stride + e * 4;
+    const char *next = (const char *)c->next_keys + (v - (const char *)c->values);
+    part_sums sums[4][PARTS];
     UNROLLED for (int g = 0; g < groups; g++) {
-        const i32x16 narrow =
-            is_narrow ? rounded_pairs(sums[g], down_shift) : narrow_low(round_shift_low(total[g], down_shift));
-        finish_scores(c, t + 16 * (size_t)g, narrow);
+        UNROLLED for (int k = 0; k < PARTS; k++) sums[g][k] = no_part_sums();
+    }
+    size_t p = 0;
+    for (; p + PAIR_STEP <= pairs; p += PAIR_STEP, v += PAIR_STEP * stride, next += PAIR_STEP * stride) {
+        UNROLLED for (int g = 0; g < groups; g++) {
+            UNROLLED for (int k = 0; k < PARTS; k++) sums[g][k] = add_parts(sums[g][k], v + 64 * g, stride, &w->parts[k][p], PAIR_STEP);
+            UNROLLED for (size_t i = 0; i < PAIR_STEP; i++) __builtin_prefetch(next + 64 * g + i * stride, 0, 2);
+        }
+    }
+    if (PAIR_STEP > 1 && p < pairs) {
+        UNROLLED for (int g = 0; g < groups; g++) {
+            UNROLLED for (int k = 0; k < PARTS; k++) sums[g][k] = add_parts(sums[g][k], v + 64 * g, stride, &w->parts[k][p], 1);
+        }
+    }
+    for (int g = 0; g < groups; g++) {
+        part each[PARTS][16];
+        UNROLLED for (int k = 0; k < PARTS; k++) store_parts(each[k], sums[g][k]);
+        int64_t *to = c->sums + e + 16 * g;
+        for (int i = 0; i < 16; i++) {
+            UNROLLED for (int k = 0; k < PARTS; k++) to[i] += (int64_t)each[k][i] * (INT64_C(1) << (PART_BITS * k));
+        }
     }
 }
 
-/* sums += weights times values of up to 64 positions from t on. */
+/* The same for all elements. */
 INLINE void mix(const struct stlm_attention_call *c, size_t t, size_t pairs) {
-    /* (PARTS, pairs) pairs of PART_BITS of neighbouring weights */
-    int32_t parts[PARTS][POSITION_PAIRS];
+    struct weight_parts w;
     for (size_t p = 0; p < pairs; p += 8) {
-        const i32x16 w = load(c->weights + t + 2 * p);
+        const i32x16 x = load(c->weights + t + 2 * p);
         UNROLLED for (int k = 0; k < PARTS; k++) {
-            const u64x8 bits = (u64x8)((w >> (PART_BITS * k)) & ((1 << PART_BITS) - 1));
+            const u64x8 bits = (u64x8)((x >> (PART_BITS * k)) & ((1 << PART_BITS) - 1));
             const i32x8 packed = __builtin_convertvector(bits | bits >> 16, i32x8);
-            __builtin_memcpy(&parts[k][p], &packed, 32);
+            __builtin_memcpy(&w.parts[k][p], &packed, 32);
         }
     }
-    const size_t stride = c->head_size * 4;
-    for (size_t e = 0; e < c->head_size; e += 16) {
-        const char *v = (const char *)c->values + t / 2 * stride + e * 4;
-        const char *next = (const char *)c->next_keys + (v - (const char *)c->values);
-        part_sums sums[PARTS];
-        UNROLLED for (int k = 0; k < PARTS; k++) sums[k] = no_part_sums();
-        size_t p = 0;
-        for (; p + PAIR_STEP <= pairs; p += PAIR_STEP, v += PAIR_STEP * stride, next += PAIR_STEP * stride) {
-            UNROLLED for (int k = 0; k < PARTS; k++) sums[k] = add_parts(sums[k], v, stride, &parts[k][p], PAIR_STEP);
-            UNROLLED for (size_t i = 0; i < PAIR_STEP; i++) __builtin_prefetch(next + i * stride, 0, 2);
-        }
-        if (PAIR_STEP > 1 && p < pairs) {
-            UNROLLED for (int k = 0; k < PARTS; k++) sums[k] = add_parts(sums[k], v, stride, &parts[k][p], 1);
-        }
-        part each[PARTS][16];
-        UNROLLED for (int k = 0; k < PARTS; k++) store_parts(each[k], sums[k]);
-        for (int i = 0; i < 16; i++) {
-            UNROLLED for (int k = 0; k < PARTS; k++) c->sums[e + i] += (int64_t)each[k][i] * (INT64_C(1) << (PART_BITS * k));
-        }
-    }
+    const size_t groups = (c->head_size + 15) / 16;
+    size_t g = 0;
+    for (; VALUE_GROUPS > 1 && g + 4 <= groups; g += 4) mix_pairs(c, &w, t, pairs, 16 * g, 4);
+    if (VALUE_GROUPS > 1 && groups - g == 3) return mix_pairs(c, &w, t, pairs, 16 * g, 3);
+    for (; VALUE_GROUPS > 1 && g + 2 <= groups; g += 2) mix_pairs(c, &w, t, pairs, 16 * g, 2);
+    for (; g < groups; g++) mix_pairs(c, &w, t, pairs, 16 * g, 1);
 }
 
 #include "attention_narrow.h"
@@ -117,8 +133,7 @@ static int32_t attend(const struct stlm_attention_call *call) {
     const int down_shift = ceil_log2(c.head_size);
     t = 0;
     if (is_wide) {
-        for (; POSITION_GROUPS > 1 && t + 16 * POSITION_GROUPS <= padded; t += 16 * POSITION_GROUPS) score(&c, t, POSITION_GROUPS, down_shift);
-        for (; t < padded; t += 16) score(&c, t, 1, down_shift);
+        for (; t < padded; t += 16) score(&c, t, down_shift);
     } else {
         const int32_t first = place_query(&c);
         for (; POSITION_GROUPS > 1 && t + 16 * POSITION_GROUPS <= padded; t += 16 * POSITION_GROUPS)

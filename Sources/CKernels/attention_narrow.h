@@ -1,7 +1,6 @@
 /* Sums of attention over keys and values of 8 bits, and values of 4. Both lie in lines of 64 bytes like those of linear layers of int8 weights:
    of keys 16 positions by 4 elements, of values 16 elements by 4 positions, so that the dot products of linear.h serve. A line of nibbles is two
-   of values. attention.h includes this. A set's dots_*.h gives
-     VALUE_GROUPS          groups of 16 elements that are mixed at once, 1 or 4 */
+   of values. attention.h includes this. */
 
 /* Positions that are mixed before sums are widened: with 128 a sum of products with bytes is at most 128 * 255 * 128 < 2^22. */
 #define POSITIONS_AT_ONCE 128

@@ -5,6 +5,7 @@
 #define LINES 4
 #define STEP 1
 #define UNIT 1
+#define PAIR_CHAINS 2
 #define POSITION_GROUPS 1
 #define BLOCKS 1
 

@@ -9,6 +9,7 @@
 #define UNIT 1
 #define WIDE_VECTORS 8
 #define SPLITS_ACTIVATIONS 1
+#define PAIR_CHAINS 4
 #define POSITION_GROUPS 4
 
 /* Codes, and codes plus 128: dpbusd takes its first factor as unsigned. */

@@ -3,6 +3,7 @@
 #include "vectors.h"
 
 #define BLOCKS 1
+#define PAIR_CHAINS 1
 #define POSITION_GROUPS 1
 
 #if defined(__aarch64__)
@@ -336,6 +337,11 @@ INLINE struct pair_sums add_pairs(struct pair_sums s, const void *line, size_t n
         s.q[2 * i + 1] = vpadalq_s32(s.q[2 * i + 1], high);
     }
     return s;
+}
+
+INLINE struct pair_sums both(struct pair_sums a, struct pair_sums b) {
+    UNROLLED for (int i = 0; i < 8; i++) a.q[i] = vaddq_s64(a.q[i], b.q[i]);
+    return a;
 }
 
 INLINE struct wide rows_of_pairs(struct pair_sums s) {

@@ -19,6 +19,8 @@ INLINE struct pair_sums add_pairs(struct pair_sums s, const void *line, size_t n
     return (struct pair_sums){dot2(s.high, w, two >> 8), dot2(s.rest, w, two & 255)};
 }
 
+INLINE struct pair_sums both(struct pair_sums a, struct pair_sums b) { return (struct pair_sums){a.high + b.high, a.rest + b.rest}; }
+
 INLINE struct wide rows_of_pairs(struct pair_sums s) { return add(shift_left(widen(s.high), 8), widen(s.rest)); }
 
 /* rshr of the sums by D, where D lets 32 bits do. */
