@@ -41,7 +41,7 @@ struct EvilFile: Sendable {
         var header = [UInt8](repeating: 0, count: 64)
         header.replaceSubrange(0..<8, with: [0x89, 0x53, 0x54, 0x4C, 0x4D, 0x0D, 0x0A, 0x1A])
         header.set(UInt16(1), at: 8)
-        header.set(UInt16(3), at: 10)
+        header.set(UInt16(0), at: 10)
         header.set(UInt32(regions.count), at: 24)
         var file = header + table + content
         file.repairHeader()
