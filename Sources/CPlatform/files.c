@@ -9,28 +9,63 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-int32_t stlm_file_map(const char *path, const void **base, size_t *byte_count) {
-    const int descriptor = open(path, O_RDONLY | O_CLOEXEC);
-    if (descriptor < 0) return errno;
+int32_t stlm_file_map(const char *path, const void **base, size_t *byte_count, int32_t *descriptor) {
+    const int file = open(path, O_RDONLY | O_CLOEXEC);
+    if (file < 0) return errno;
     struct stat status;
     int error = 0;
-    if (fstat(descriptor, &status) != 0) error = errno;
+    if (fstat(file, &status) != 0) error = errno;
     else if (S_ISDIR(status.st_mode)) error = EISDIR;
     else if (!S_ISREG(status.st_mode) || status.st_size == 0) error = EINVAL;
     else if ((uint64_t)status.st_size > SIZE_MAX) error = EFBIG;
     else {
-        void *p = mmap(0, (size_t)status.st_size, PROT_READ, MAP_PRIVATE, descriptor, 0);
+        void *p = mmap(0, (size_t)status.st_size, PROT_READ, MAP_PRIVATE, file, 0);
         if (p == MAP_FAILED) error = errno;
         else {
             *base = p;
             *byte_count = (size_t)status.st_size;
+            if (descriptor) *descriptor = file;
         }
     }
-    close(descriptor);
+    if (error || !descriptor) close(file);
     return error;
 }
 
-void stlm_file_unmap(const void *base, size_t byte_count) { munmap((void *)base, byte_count); }
+void stlm_file_unmap(const void *base, size_t byte_count, int32_t descriptor) {
+    munmap((void *)base, byte_count);
+    if (descriptor >= 0) close(descriptor);
+}
+
+void stlm_file_forget(const void *base, size_t byte_count) { madvise((void *)base, byte_count, MADV_DONTNEED); }
+
+void stlm_window_begin(const void *base, size_t byte_count, int32_t descriptor) {
+    stlm_file_forget(base, byte_count);
+    if (descriptor >= 0) posix_fadvise(descriptor, 0, 0, POSIX_FADV_DONTNEED);
+    madvise((void *)base, byte_count, MADV_RANDOM);
+#ifdef MADV_NOHUGEPAGE
+    madvise((void *)base, byte_count, MADV_NOHUGEPAGE);
+#endif
+}
+
+static size_t page_size(void) { return (size_t)sysconf(_SC_PAGESIZE); }
+
+void stlm_window_fetch(const void *base, size_t offset, size_t byte_count) {
+    const size_t page = page_size(), start = offset / page * page;
+    madvise((char *)base + start, offset + byte_count - start, MADV_WILLNEED);
+}
+
+/* What a fault maps at most besides its own page, where it is in memory. */
+#define FAULT_BYTES (2 << 20)
+
+void stlm_window_drop(const void *base, size_t offset, size_t byte_count, size_t file_byte_count, int32_t descriptor) {
+    const size_t page = page_size(), around = page > FAULT_BYTES ? page : FAULT_BYTES;
+    const size_t start = offset / page * page, end = (offset + byte_count) / page * page;
+    if (start == end) return;
+    /* Neighbours that were mapped with them come back without being read, if they are wanted. */
+    const size_t first = start / around * around, last = (end + around - 1) / around * around;
+    madvise((char *)base + first, (last < file_byte_count ? last : file_byte_count) - first, MADV_DONTNEED);
+    if (descriptor >= 0) posix_fadvise(descriptor, (off_t)start, (off_t)(end - start), POSIX_FADV_DONTNEED);
+}
 
 void *stlm_pages_reserve(size_t byte_count) {
     void *p = mmap(0, byte_count, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);

@@ -19,6 +19,8 @@ public struct Matrix {
     /// Those of the first plane.
     public var firstLineCount: Int
     public var exponent: Int
+    /// Which tensor of its file it is; -1 where nobody asks.
+    public var tensor = -1
 
     /// - Parameters:
     ///   - bytes: a weights region of that encoding, which is one of a matrix, and shape, at a multiple of 4.

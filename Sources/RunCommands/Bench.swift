@@ -8,7 +8,7 @@ import STLM
 /// `stlm-run bench`: how fast a model is on this machine, and what the time goes into.
 func bench(_ options: Options) -> Int32 {
     let started = stlm_clock_nanoseconds()
-    guard let kernels = chosenKernels(), let opened = OpenedModel(options.model!) else { return ExitCode.failure }
+    guard let kernels = chosenKernels(), let opened = OpenedModel(options.model!, memoryLimit: options.memoryLimit) else { return ExitCode.failure }
     let openNanoseconds = stlm_clock_nanoseconds() - started
     let model = opened.model
     do throws(SessionError) {
@@ -29,11 +29,11 @@ func bench(_ options: Options) -> Int32 {
                 min(settings.contextTokenCount!, most))
             return ExitCode.usage
         }
-        let plan = try MemoryPlan(model, settings)
+        guard let plan = try limitedPlan(options, opened, &settings, others: promptCount * model.inputSize * 4) else { return ExitCode.failure }
         guard let arena = Arena(plan.arenaByteCount), let pages = Arena(max(4096, promptCount * model.inputSize * 4)) else {
             return ExitCode.failure
         }
-        var session = try Session(model, plan, kernels: kernels, arena: arena.bytes)
+        var session = try Session(model, plan, kernels: kernels, arena: arena.bytes, descriptor: opened.descriptor)
         var bench = Bench(
             promptCount: promptCount, tokenCount: tokenCount, roundCount: options.roundCount ?? 5, openNanoseconds: openNanoseconds,
             fileByteCount: opened.byteCount)

@@ -9,7 +9,7 @@ import Tokenizers
 /// `stlm-run MODEL`: text after a prompt.
 func generate(_ options: Options) -> Int32 {
     let start = stlm_clock_nanoseconds()
-    guard let kernels = chosenKernels(), let opened = OpenedModel(options.model!) else { return ExitCode.failure }
+    guard let kernels = chosenKernels(), let opened = OpenedModel(options.model!, memoryLimit: options.memoryLimit) else { return ExitCode.failure }
     let model = opened.model
     var statistics = RunStatistics()
     statistics.start = start
@@ -22,9 +22,10 @@ func generate(_ options: Options) -> Int32 {
         settings.threadCount = threadCount(options)
         if let batch = options.batchTokenCount { settings.batchTokenCount = batch }
         settings.sampling = options.sampling(settings.sampling)
-        let plan = try MemoryPlan(model, settings)
+        let promptByteCount = options.ids.map { utf8($0).count / 2 } ?? options.prompt.map { utf8($0).count * model.inputSize } ?? 0
+        guard let plan = try limitedPlan(options, opened, &settings, others: promptByteCount * 4) else { return ExitCode.failure }
         guard let arena = Arena(plan.arenaByteCount) else { return ExitCode.failure }
-        var session = try Session(model, plan, kernels: kernels, arena: arena.bytes)
+        var session = try Session(model, plan, kernels: kernels, arena: arena.bytes, descriptor: opened.descriptor)
 
         // The prompt: its text, then its tokens or blocks in pages of their own.
         var piped: TextInput?

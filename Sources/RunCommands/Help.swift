@@ -34,6 +34,7 @@ func printHelp() -> Int32 {
           --ignore-eos          go on after the end of a text
           --slide               go on when the context is full, with its last half
           --no-echo             do not print the prompt
+          --memory-limit SIZE   take no more memory than 24MiB, say: weights that do not fit are read anew for each token
           --stats               speed and memory, on standard error
         Scoring:
           --file FILE           the text

@@ -9,31 +9,41 @@ struct OpenedModel: ~Copyable {
     let model: Model
     let byteCount: Int
     private let base: UnsafeRawPointer
+    let descriptor: Int32
 
     /// nil after a complaint.
-    init?(_ path: Arguments.Word) {
+    /// - Parameters:
+    ///   - memoryLimit: what the run may take. Where the file is more than that, no more of it comes into memory than is looked at.
+    init?(_ path: Arguments.Word, memoryLimit: Int? = nil) {
         var base: UnsafeRawPointer?
         var byteCount = 0
-        let error = stlm_file_map(path, &base, &byteCount)
+        var descriptor: Int32 = -1
+        let error = stlm_file_map(path, &base, &byteCount, &descriptor)
         guard error == 0, let base else {
             complain("%n cannot be opened as a model file (%d); check the path", name: path, detail: stlm_error_text(error))
             return nil
+        }
+        if let memoryLimit {
+            var now: UInt64 = 0, peak: UInt64 = 0
+            stlm_resident_bytes(&now, &peak)
+            if Int(now) + byteCount > memoryLimit { stlm_window_begin(base, byteCount, descriptor) }
         }
         do throws(ModelFileError) {
             model = Model(try ModelFile(base, byteCount: byteCount))
         } catch {
             complainAbout(error, path)
-            stlm_file_unmap(base, byteCount)
+            stlm_file_unmap(base, byteCount, descriptor)
             return nil
         }
         self.base = base
         self.byteCount = byteCount
+        self.descriptor = descriptor
     }
 
     /// The mapped file.
     var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: base, count: byteCount) }
 
-    deinit { stlm_file_unmap(base, byteCount) }
+    deinit { stlm_file_unmap(base, byteCount, descriptor) }
 }
 
 /// The sentence of a model file's lie.
@@ -57,6 +67,8 @@ func complainAbout(_ error: SessionError) {
         complain("the prompt takes %a positions and the context has %b; give --context, a shorter prompt, or --slide", needed, context)
     case .arenaTooSmall(let have, let need):
         complain("the arena has %a bytes and %b are needed", have, need)
+    case .weightsDoNotFit(let limit, let least):
+        complain("the weights may take %a bytes and need %b at least, which pass through memory piece by piece", limit, least)
     case .notCausal:
         complain("this model sees the whole text at once (it is not causal), so that a text cannot be scored token by token")
     }

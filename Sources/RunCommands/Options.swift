@@ -29,6 +29,8 @@ struct Options {
     var contextTokenCount: Int?
     var keyValueType = KeyValueType.int16
     var threadCount: Int?
+    /// Bytes of memory that the run may take.
+    var memoryLimit: Int?
     var batchTokenCount: Int?
     var seed: UInt64?
     var temperature: UInt32?
@@ -96,6 +98,7 @@ struct Options {
         if equals(flag, "--context") { return count(flag, &words, all, 1, UInt64(Limit.context), &contextTokenCount) }
         if equals(flag, "--threads") || equals(flag, "-t") { return count(flag, &words, all, 1, UInt64(STLM_POOL_THREADS_MAX), &threadCount) }
         if equals(flag, "--batch") { return count(flag, &words, generate | Verb.bench.rawValue, 1, UInt64(Limit.context), &batchTokenCount) }
+        if equals(flag, "--memory-limit") { return byteCount(flag, &words, generate | Verb.bench.rawValue, &memoryLimit) }
         if equals(flag, "--kv") { return keyValueType(flag, &words) }
         if equals(flag, "--temp") { return q16(flag, &words, 0, Limit.setting, &temperature) }
         if equals(flag, "--top-p") { return q16(flag, &words, 1, 65_536, &topP) }
@@ -166,6 +169,14 @@ struct Options {
         if let number = parseCount(word, limit: most), number >= least { return number }
         complain("%n takes a whole number from %a to %b, not '%d'", name: flag, detail: word, Int(least), Int(most))
         return nil
+    }
+
+    private func byteCount(_ flag: Word, _ words: inout Arguments, _ verbs: UInt8, _ target: inout Int?) -> Bool {
+        guard allowed(flag, verbs), let word = value(flag, &words) else { return false }
+        target = parseByteCount(word)
+        if let target, target > 0 { return true }
+        complain("%n takes a number of bytes such as 24MiB, 24MB or 25165824, not '%d'", name: flag, detail: word)
+        return false
     }
 
     private func count(

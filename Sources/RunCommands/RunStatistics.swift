@@ -45,6 +45,13 @@ struct RunStatistics {
         err.grouped(Int(now))
         err.text(" bytes, at most ")
         err.grouped(Int(peak))
+        if let weights = session.plan.weights {
+            err.text("\nweights        ")
+            err.grouped(weights.keptByteCount)
+            err.text(" bytes stay, ")
+            err.grouped(session.passedByteCount)
+            err.text(" bytes were read and dropped")
+        }
         err.text("\nkernels        ")
         err.text(session.kernels.name)
         err.text(", threads ")

@@ -14,7 +14,7 @@ struct TextInput: ~Copyable {
     init?(path: Arguments.Word) {
         var base: UnsafeRawPointer?
         var count = 0
-        let error = stlm_file_map(path, &base, &count)
+        let error = stlm_file_map(path, &base, &count, nil)
         guard error == 0, let base else {
             complain("%n cannot be read as a text (%d); give a file that is not empty", name: path, detail: stlm_error_text(error))
             return nil
@@ -53,7 +53,7 @@ struct TextInput: ~Copyable {
     }
 
     deinit {
-        if let mapped { stlm_file_unmap(mapped, bytes.count) }
+        if let mapped { stlm_file_unmap(mapped, bytes.count, -1) }
         if let pages { stlm_pages_release(pages, Self.pipeByteLimit) }
     }
 }

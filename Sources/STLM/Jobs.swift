@@ -8,28 +8,36 @@ import ModelFile
 struct LinearJob {
     let first: LinearRun
     let second: LinearRun?
-    /// Blocks of 16 rows in a part.
-    let blocksPerPart: Int
+    /// Blocks of 16 rows to compute, those of the second layer after those of the first.
+    private let blocks: Range<Int>
+    /// Of these in a part.
+    private let blocksPerPart: Int
 
-    init(_ first: LinearRun, _ second: LinearRun? = nil, vectorCount: Int, threadCount: Int) {
+    /// - Parameters:
+    ///   - blocks: all where nothing is said
+    init(_ first: LinearRun, _ second: LinearRun? = nil, blocks: Range<Int>? = nil, vectorCount: Int, threadCount: Int) {
         self.first = first
         self.second = second
-        let blocks = first.layer.matrix.blockCount + (second?.layer.matrix.blockCount ?? 0)
+        self.blocks = blocks ?? 0..<first.layer.matrix.blockCount + (second?.layer.matrix.blockCount ?? 0)
         // One run of rows for each thread, so that it reads its weights in order, where that is worth handing over.
-        let worthwhile = blocks * first.layer.matrix.columns / 4 * vectorCount / Self.worthwhileLineCount
+        let worthwhile = self.blocks.count * first.layer.matrix.columns / 4 * vectorCount / Self.worthwhileLineCount
         let parts = max(1, min(threadCount, worthwhile))
-        blocksPerPart = (blocks + parts - 1) / parts
+        blocksPerPart = (self.blocks.count + parts - 1) / parts
     }
 
     /// Lines of 64 weights times vectors, about half a microsecond.
     private static let worthwhileLineCount = 512
 
-    var blockCount: Int { first.layer.matrix.blockCount + (second?.layer.matrix.blockCount ?? 0) }
-    var partCount: Int { (blockCount + blocksPerPart - 1) / blocksPerPart }
+    /// Some of its blocks.
+    func part(_ blocks: Range<Int>, threadCount: Int) -> LinearJob {
+        LinearJob(first, second, blocks: blocks, vectorCount: first.call.vector_count, threadCount: threadCount)
+    }
+
+    var partCount: Int { (blocks.count + blocksPerPart - 1) / blocksPerPart }
 
     func run(_ part: Int) {
-        let start = part * blocksPerPart
-        let end = min(start + blocksPerPart, blockCount)
+        let start = blocks.lowerBound + part * blocksPerPart
+        let end = min(start + blocksPerPart, blocks.upperBound)
         let split = first.layer.matrix.blockCount
         if start < split { first.apply(blocks: start..<min(end, split)) }
         if let second, end > split { second.apply(blocks: max(start, split) - split..<end - split) }

@@ -15,6 +15,9 @@ public struct SessionOptions: Sendable {
     /// Rows of logits kept: 1 for generation, more where every position is wanted.
     public var logitRowCount = 1
     public var threadCount = 1
+    /// Bytes of the model file that may be in memory at a time; nil for all. Of a smaller number some weights stay and the others pass
+    /// through: `Session.openWindow`.
+    public var weightByteLimit: Int?
     public var sampling: SamplingSettings
     public var kernels: KernelSet
 
@@ -43,6 +46,8 @@ public struct MemoryPlan: Sendable {
     let codeStride: Int
     /// The same of the narrow rows of corrections.
     let correctionStride: Int
+    /// Which weights stay in memory; nil if all do.
+    public let weights: WeightPlan?
     /// Positions or slots that attention can be over, rounded up to 16.
     let attentionCapacity: Int
 
@@ -104,6 +109,11 @@ public struct MemoryPlan: Sendable {
     public private(set) var pending = Region()
     /// The thread pool
     public private(set) var pool = Region()
+    /// Of weights that pass through memory: `WeightWindow`, (tensors) UInt32 blocks that stay, and (layers) UInt32 tensors in the order of a
+    /// position
+    public private(set) var window = Region()
+    public private(set) var keptBlocks = Region()
+    public private(set) var passOrder = Region()
 
     public private(set) var arenaByteCount = 0
 
@@ -121,6 +131,11 @@ public struct MemoryPlan: Sendable {
         logitRowCount = max(1, min(options.logitRowCount, batch))
         threadCount = max(1, min(options.threadCount, Int(STLM_POOL_THREADS_MAX)))
 
+        if let limit = options.weightByteLimit, limit < model.file.byteCount {
+            weights = try WeightPlan(model, byteLimit: limit)
+        } else {
+            weights = nil
+        }
         let slotCount = model.blockSize
         let core = Widths(model, model.coreSteps, width: model.hiddenSize)
         var local = Widths(model, model.embedderSteps, width: 0)
@@ -181,6 +196,11 @@ public struct MemoryPlan: Sendable {
         let longest = max(slotCount, model.tokenizer == nil ? 0 : Int(model.file.tokenizer.longestPiece))
         pending = reserve(longest == 0 ? 0 : TextStream.byteCount(longestPiece: longest))
         pool = reserve(threadCount > 1 ? Int(STLM_POOL_BYTES) : 0)
+        if weights != nil {
+            window = reserve(MemoryLayout<WeightWindow>.stride)
+            keptBlocks = reserve(model.file.tensorCount * 4)
+            passOrder = reserve(model.passedLayerCount * 4)
+        }
     }
 
     /// Keys and values of one block: a byte decoder keeps those of every step, elsewhere a step's are done with when it ends.

@@ -80,9 +80,11 @@ public struct Model {
     func matrix(_ tensor: UInt32) -> Matrix {
         if let parts = file.corrected(Int(tensor)) { return matrix(parts.base) }
         let record = file.tensor(Int(tensor))
-        return Matrix(
+        var matrix = Matrix(
             Encoding(rawValue: record.encoding)!, bytes: file.tensorBytes(Int(tensor)), rows: Int(record.rows),
             columns: Int(record.columns), exponent: Int(record.exponent))
+        matrix.tensor = Int(tensor)
+        return matrix
     }
 
     func linear(_ record: LinearRecord) -> Linear {

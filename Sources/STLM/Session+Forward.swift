@@ -34,11 +34,18 @@ extension Session {
     private func embedToken(_ token: UInt32, position: Int, into row: UnsafeMutablePointer<Int32>) {
         let embedder = model.record.embedder
         let fractionBits = model.residualFractionBits
-        embed(model.matrix(embedder.table), row: Int(token), fractionBits: fractionBits, into: row, accumulate: false)
+        look(model.matrix(embedder.table), row: Int(token), fractionBits: fractionBits, into: row, accumulate: false)
         if embedder.positionTensor != Layout.none {
-            embed(
+            look(
                 model.matrix(embedder.positionTensor), row: position, fractionBits: fractionBits, into: row, accumulate: true)
         }
+    }
+
+    /// A row of a table, which leaves memory again where not all weights may stay.
+    private func look(_ table: Matrix, row: Int, fractionBits: Int, into stream: UnsafeMutablePointer<Int32>, accumulate: Bool) {
+        if plan.weights != nil { fetch(table, row: row) }
+        embed(table, row: row, fractionBits: fractionBits, into: stream, accumulate: accumulate)
+        if plan.weights != nil { drop(table, row: row) }
     }
 
     /// A block's bytes, which see each other, and their mean.

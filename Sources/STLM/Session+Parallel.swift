@@ -11,6 +11,12 @@ extension Session {
 
     func run(_ job: LinearJob, as operation: Operation = .linear) {
         let started = profile.begin()
+        if plan.weights == nil { share(job) } else { pass(job) }
+        profile.end(operation, started)
+    }
+
+    /// Computes a job on all threads.
+    func share(_ job: LinearJob) {
         let parts = job.partCount
         if plan.threadCount == 1 || parts == 1 {
             for part in 0..<parts { job.run(part) }
@@ -20,7 +26,6 @@ extension Session {
                 run(parts, job) { $0!.assumingMemoryBound(to: LinearJob.self).pointee.run($1) }
             }
         }
-        profile.end(operation, started)
     }
 
     /// Elements of a job's rows below which its rows are not worth handing over.

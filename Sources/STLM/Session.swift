@@ -22,7 +22,10 @@ public struct Session: ~Copyable {
 
     /// - Parameters:
     ///   - arena: at least `plan.arenaByteCount` bytes at a multiple of 64, which must outlive the session.
-    public init(_ model: Model, _ plan: MemoryPlan, kernels: KernelSet, arena: UnsafeMutableRawBufferPointer) throws(SessionError) {
+    ///   - descriptor: the mapped model file, still open, so that weights which do not stay leave the system's cache too; else -1
+    public init(
+        _ model: Model, _ plan: MemoryPlan, kernels: KernelSet, arena: UnsafeMutableRawBufferPointer, descriptor: Int32 = -1
+    ) throws(SessionError) {
         guard let base = arena.baseAddress, arena.count >= plan.arenaByteCount, UInt(bitPattern: base) % 64 == 0 else {
             throw .arenaTooSmall(have: arena.count, need: plan.arenaByteCount)
         }
@@ -32,6 +35,7 @@ public struct Session: ~Copyable {
         self.arena = base
         // A pool that cannot have its threads works with those it got.
         if plan.threadCount > 1 { _ = stlm_pool_start(base + plan.pool.offset, UInt32(plan.threadCount)) }
+        openWindow(descriptor: descriptor)
     }
 
     deinit {

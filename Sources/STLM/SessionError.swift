@@ -8,6 +8,8 @@ public enum SessionError: Error, Equatable, Sendable {
     case contextFull(needed: Int, context: Int)
     /// The arena has `have` bytes, the plan needs `need`, at a multiple of 64.
     case arenaTooSmall(have: Int, need: Int)
+    /// Weights need `least` bytes of memory to pass through, and may take `limit`.
+    case weightsDoNotFit(limit: Int, least: Int)
     /// A model that is not causal keeps no state that such work could go on from.
     case notCausal
 }

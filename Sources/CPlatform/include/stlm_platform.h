@@ -7,9 +7,21 @@
 
 #define STLM_NOALLOC __attribute__((swift_attr("@_noAllocation")))
 
-/* Maps a whole file read-only. EISDIR and EINVAL (empty, or no regular file) are told apart. */
-STLM_NOALLOC int32_t stlm_file_map(const char *path, const void **base, size_t *byte_count);
-STLM_NOALLOC void stlm_file_unmap(const void *base, size_t byte_count);
+/* Maps a whole file read-only, and keeps it open where a descriptor is wanted. EISDIR and EINVAL (empty, or no regular file) are told apart. */
+STLM_NOALLOC int32_t stlm_file_map(const char *path, const void **base, size_t *byte_count, int32_t *descriptor);
+STLM_NOALLOC void stlm_file_unmap(const void *base, size_t byte_count, int32_t descriptor);
+
+/* Takes a mapped file's pages out of this process; they come back when they are read. */
+STLM_NOALLOC void stlm_file_forget(const void *base, size_t byte_count);
+
+/* For bytes of a mapped file that pass through memory. Pages come as they are asked for, and no neighbours. What the system has of the file
+   is dropped first where it can be: it may lie there in large pieces, of which a fault maps all. */
+STLM_NOALLOC void stlm_window_begin(const void *base, size_t byte_count, int32_t descriptor);
+/* They will be read: the system may begin to fetch them. */
+STLM_NOALLOC void stlm_window_fetch(const void *base, size_t offset, size_t byte_count);
+/* They have been read: from the page of the first byte to that before the last byte's, they leave this process and, where no other has them
+   mapped, memory. */
+STLM_NOALLOC void stlm_window_drop(const void *base, size_t offset, size_t byte_count, size_t file_byte_count, int32_t descriptor);
 
 /* Zeroed pages that cost memory only when touched; 0 on failure. */
 STLM_NOALLOC void *stlm_pages_reserve(size_t byte_count);

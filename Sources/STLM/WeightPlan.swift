@@ -1,0 +1,124 @@
+import Kernels
+import ModelFile
+
+/// Which weights stay in memory, and which pass through it, where a session may not hold all: those that a position reads most often stay,
+/// then the first. The others are read again for each batch of positions, in the order of the file.
+public struct WeightPlan: Sendable {
+    /// Bytes that stay: tables, vectors, and the blocks of matrices that fit.
+    public let keptByteCount: Int
+    /// Bytes of matrices that pass, for each batch of positions as often as they are read.
+    public let passedByteCount: Int
+    /// Of a piece that is at work while the next one is on its way.
+    public let pieceByteCount: Int
+    /// Reads of a matrix by a position from which on all its blocks stay; those of one read fewer stay as far as `rest` goes.
+    let keptUses: Int
+    let rest: Int
+
+    /// What a plan's arena is larger by.
+    public static func arenaByteCount(_ model: Model) -> Int {
+        Layout.align(MemoryLayout<WeightWindow>.stride, 64) + Layout.align(model.file.tensorCount * 4, 64)
+            + Layout.align(model.passedLayerCount * 4, 64)
+    }
+
+    /// A piece is a block of 16 rows at least.
+    static let leastPieceByteCount = 131_072, mostPieceByteCount = 1 << 20
+    /// Edges of pieces, and pages that a fault maps besides its own.
+    static let slackByteCount = 524_288
+
+    /// - Parameters:
+    ///   - byteLimit: bytes of the file that may be in memory
+    init(_ model: Model, byteLimit: Int) throws(SessionError) {
+        let file = model.file
+        var fixed = file.byteCount, widest = 0, uses = 0
+        for tensor in 0..<file.tensorCount where model.isPassed(tensor) {
+            let matrix = model.matrix(UInt32(tensor))
+            fixed -= matrix.byteCount
+            widest = max(widest, matrix.blockByteCount)
+            uses = max(uses, model.useCount(tensor))
+        }
+        let leastPiece = max(Self.leastPieceByteCount, widest)
+        let least = fixed + 2 * leastPiece + Self.slackByteCount
+        if byteLimit < least { throw .weightsDoNotFit(limit: byteLimit, least: least) }
+        let free = byteLimit - fixed - Self.slackByteCount
+        pieceByteCount = max(leastPiece, min(Self.mostPieceByteCount, free / 8))
+
+        // From those that are read most often on, as long as all of them fit.
+        var left = free - 2 * pieceByteCount
+        while uses > 0 {
+            let bytes = model.byteCount(ofUses: uses)
+            if bytes > left { break }
+            left -= bytes
+            uses -= 1
+        }
+        keptUses = uses + 1
+        rest = left
+        keptByteCount = byteLimit - Self.slackByteCount - 2 * pieceByteCount
+        var passed = 0
+        for tensor in 0..<file.tensorCount where model.isPassed(tensor) {
+            let matrix = model.matrix(UInt32(tensor)), uses = model.useCount(tensor)
+            if uses > 0, uses < keptUses { passed += matrix.byteCount * uses }
+        }
+        passedByteCount = max(0, passed - rest * max(1, uses))
+    }
+}
+
+extension Matrix {
+    /// Of all of it, levels included.
+    var byteCount: Int { blockCount * blockByteCount + (encoding.levelCount + 3) / 4 * 4 }
+}
+
+extension Model {
+    /// True for the matrices of linear layers and the tables of tokens and positions. All others are small and stay: vectors, rotations,
+    /// corrections.
+    func isPassed(_ tensor: Int) -> Bool {
+        let index = UInt32(tensor), embedder = record.embedder
+        if !takesBlocks, index == embedder.table || index == embedder.positionTensor { return true }
+        return useCount(tensor) > 0
+    }
+
+    /// How often linear layers read a matrix for one position: a shared one for each of its steps, a byte decoder's for each slot.
+    func useCount(_ tensor: Int) -> Int {
+        var count = 0
+        visitLayers { layer, times in if Int(layer) == tensor { count += times } }
+        return count
+    }
+
+    /// Bytes of the matrices that are read so often.
+    func byteCount(ofUses uses: Int) -> Int {
+        var sum = 0
+        for tensor in 0..<file.tensorCount where isPassed(tensor) && useCount(tensor) == uses { sum += matrix(UInt32(tensor)).byteCount }
+        return sum
+    }
+
+    /// Layers in the order in which a position runs them.
+    var passedLayerCount: Int {
+        var count = 0
+        visitLayers { _, _ in count += 1 }
+        return count
+    }
+
+    /// Calls `body` with the tensor of each linear layer, a corrected one's base, in the order of a position, and how often it runs in a row.
+    func visitLayers(_ body: (_ tensor: UInt32, _ times: Int) -> Void) {
+        let slots = record.head.kind == HeadKind.byteDecoder.rawValue ? blockSize : 1
+        for index in 0..<headSteps.lowerBound { visitLayers(file.step(index)) { body($0, 1) } }
+        if writesBlocks { body(base(record.head.projection), 1) }
+        for index in headSteps { visitLayers(file.step(index)) { body($0, slots) } }
+        body(base(record.head.output), slots)
+    }
+
+    private func visitLayers(_ step: StepRecord, _ body: (UInt32) -> Void) {
+        if step.attention != Layout.none {
+            let attention = file.attention(Int(step.attention))
+            body(base(attention.qkv))
+            body(base(attention.output))
+        }
+        if step.feedForward != Layout.none {
+            let feedForward = file.feedForward(Int(step.feedForward))
+            if feedForward.kind == FeedForwardKind.gated.rawValue { body(base(feedForward.gate)) }
+            body(base(feedForward.up))
+            body(base(feedForward.down))
+        }
+    }
+
+    private func base(_ layer: LinearRecord) -> UInt32 { file.corrected(Int(layer.tensor))?.base ?? layer.tensor }
+}
