@@ -33,6 +33,9 @@ let package = Package(
         .target(name: "TestSupport", dependencies: ["Checkpoints", "Kernels"], path: "Tests/TestSupport"),
         .target(name: "VNNITwin", dependencies: ["CKernels"], path: "Tests/VNNITwin"),
         .target(name: "PackedSupport", dependencies: ["TestSupport", "Packing", "STLM"], path: "Tests/PackedSupport"),
+        .target(name: "CountingAllocator", path: "Tests/CountingAllocator"),
+        .executableTarget(
+            name: "allocation-check", dependencies: ["STLM", "CPlatform", "CountingAllocator"], path: "Tests/AllocationCheck"),
         .testTarget(name: "FixedPointTests", dependencies: ["FixedPoint", "ModelFile", "TestSupport"]),
         .testTarget(name: "ModelFileTests", dependencies: ["ModelFile", "STLM", "Packing", "TestSupport"]),
         .testTarget(name: "KernelsTests", dependencies: ["Kernels", "CKernels", "TestSupport", "VNNITwin"]),
@@ -42,7 +45,7 @@ let package = Package(
         .testTarget(name: "FloatModelTests", dependencies: ["FloatModel", "TestSupport"]),
         .testTarget(name: "QuantizationTests", dependencies: ["Quantization", "TestSupport"]),
         .testTarget(name: "PackingTests", dependencies: ["Packing", "PackedSupport"]),
-        .testTarget(name: "CommandTests", dependencies: ["PackedSupport", "stlm-run", "stlm-pack"]),
+        .testTarget(name: "CommandTests", dependencies: ["PackedSupport", "stlm-run", "stlm-pack", "allocation-check"]),
         .testTarget(name: "ReferenceTests", dependencies: ["PackedSupport", "stlm-run"]),
         .testTarget(name: "BoardsTests", dependencies: ["PackedSupport", "stlm-run"]),
         .testTarget(name: "TidyTests"),
