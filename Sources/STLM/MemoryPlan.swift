@@ -20,6 +20,11 @@ public struct SessionOptions: Sendable {
     public var weightByteLimit: Int?
     public var sampling: SamplingSettings
     public var kernels: KernelSet
+    /// Bytes between regions that nothing writes, a multiple of 64: for tests.
+    public var guardByteCount = 0
+    /// What one phase leaves in memory that it shares with another is overwritten before the other begins, to show that nothing reads it. In
+    /// debug builds, and for tests.
+    public var poisonsScratch = isDebugBuild
 
     public init(_ model: Model, kernels: KernelSet = .detected) {
         sampling = SamplingSettings(model.record)
@@ -27,8 +32,15 @@ public struct SessionOptions: Sendable {
     }
 }
 
+#if DEBUG
+private let isDebugBuild = true
+#else
+private let isDebugBuild = false
+#endif
+
 /// Where everything that a session writes lies in its arena: offsets and sizes in bytes, each region at a multiple of 64.
-/// Known before the session exists; `arenaByteCount` is exact.
+/// Known before the session exists; `arenaByteCount` is exact. What is needed while layers run and what is needed to choose a token never
+/// live at the same time, and share memory.
 public struct MemoryPlan: Sendable {
     public struct Region: Sendable {
         public var offset = 0
@@ -115,6 +127,10 @@ public struct MemoryPlan: Sendable {
     public private(set) var keptBlocks = Region()
     public private(set) var passOrder = Region()
 
+    /// What layers and the choice of a token share.
+    public private(set) var scratch = Region()
+    let poisonsScratch: Bool
+    private let guardByteCount: Int
     public private(set) var arenaByteCount = 0
 
     /// Bytes of the arena that are the core's keys and values.
@@ -130,6 +146,7 @@ public struct MemoryPlan: Sendable {
         batchTokenCount = batch
         logitRowCount = max(1, min(options.logitRowCount, batch))
         threadCount = max(1, min(options.threadCount, Int(STLM_POOL_THREADS_MAX)))
+        (poisonsScratch, guardByteCount) = (options.poisonsScratch, Layout.align(options.guardByteCount, 64))
 
         if let limit = options.weightByteLimit, limit < model.file.byteCount {
             weights = try WeightPlan(model, byteLimit: limit)
@@ -167,8 +184,6 @@ public struct MemoryPlan: Sendable {
         normal = reserve(max(batch * model.hiddenSize, slotCount * local.stream) * 4)
         codes = reserve(rows * codeStride)
         scales = reserve(rows * MemoryLayout<VectorScale>.stride)
-        wide = reserve(rows * all.wide * 4)
-        other = reserve(rows * all.wide * 4)
         fractionBits = reserve(3 * rows * MemoryLayout<Int>.stride)
         shifts = reserve(4 * rows * 4)
         correction = reserve(rows * corrections.rank * 4)
@@ -176,19 +191,11 @@ public struct MemoryPlan: Sendable {
         correctionCodes = reserve(rows * correctionStride)
         correctionScales = reserve(corrections.rank == 0 ? 0 : rows * MemoryLayout<VectorScale>.stride)
         turnedCodes = reserve(corrections.turnsCodes ? rows * codeStride : 0)
-        queries = reserve(rows * all.queries * 2)
-        queryScales = reserve(rows * all.heads * MemoryLayout<VectorScale>.stride)
-        keyValueScales = reserve(rows * 2 * all.kvHeads * MemoryLayout<VectorScale>.stride)
-        attentionWeights = reserve(all.heads == 0 ? 0 : threadCount * attentionCapacity * 4)
-        attentionSums = reserve(threadCount * Layout.align(all.headSize, 16) * 8)
-        logits = reserve((model.writesBlocks ? slotCount : logitRowCount) * model.logitCount * 4)
         var cache = 0
         for index in model.coreSteps { cache += model.cacheByteCount(model.file.step(index), positionCount: context, keyValueType) }
         keyValues = reserve(cache)
         history = reserve(context * model.inputSize * 4)
         drawn = reserve(model.outputSize * 4)
-        candidates = reserve(options.sampling.candidateCapacity(model.logitCount) * 8)
-        bins = reserve(options.sampling.needsBins ? Softmax.binMemory * 8 : 0)
         let penalises = options.sampling.repeatPenalty != 65_536
         recent = reserve(penalises ? Int(options.sampling.repeatWindow) * 4 : 0)
         seen = reserve(penalises ? (model.logitCount + 63) / 64 * 8 : 0)
@@ -196,6 +203,24 @@ public struct MemoryPlan: Sendable {
         let longest = max(slotCount, model.tokenizer == nil ? 0 : Int(model.file.tokenizer.longestPiece))
         pending = reserve(longest == 0 ? 0 : TextStream.byteCount(longestPiece: longest))
         pool = reserve(threadCount > 1 ? Int(STLM_POOL_BYTES) : 0)
+
+        scratch.offset = arenaByteCount
+        wide = reserve(rows * all.wide * 4)
+        other = reserve(rows * all.wide * 4)
+        queries = reserve(rows * all.queries * 2)
+        queryScales = reserve(rows * all.heads * MemoryLayout<VectorScale>.stride)
+        keyValueScales = reserve(rows * 2 * all.kvHeads * MemoryLayout<VectorScale>.stride)
+        attentionWeights = reserve(all.heads == 0 ? 0 : threadCount * attentionCapacity * 4)
+        attentionSums = reserve(threadCount * Layout.align(all.headSize, 16) * 8)
+        let layersEnd = arenaByteCount
+        // The slots of a block have logits while layers of later slots run.
+        if !model.writesBlocks { arenaByteCount = scratch.offset }
+        logits = reserve((model.writesBlocks ? slotCount : logitRowCount) * model.logitCount * 4)
+        candidates = reserve(options.sampling.candidateCapacity(model.logitCount) * 8)
+        bins = reserve(options.sampling.needsBins ? Softmax.binMemory * 8 : 0)
+        arenaByteCount = max(arenaByteCount, layersEnd)
+        if !model.writesBlocks { scratch.byteCount = arenaByteCount - scratch.offset }
+
         if weights != nil {
             window = reserve(MemoryLayout<WeightWindow>.stride)
             keptBlocks = reserve(model.file.tensorCount * 4)
@@ -220,8 +245,19 @@ public struct MemoryPlan: Sendable {
 
     private mutating func reserve(_ byteCount: Int) -> Region {
         let region = Region(offset: arenaByteCount, byteCount: byteCount)
-        arenaByteCount = Layout.align(arenaByteCount + byteCount, 64)
+        arenaByteCount = Layout.align(arenaByteCount + byteCount, 64) + guardByteCount
         return region
+    }
+
+    /// Calls `body` with every region, those that share memory too.
+    public func forEachRegion(_ body: (Region) -> Void) {
+        let all: InlineArray<35, Region> = [
+            residual, slots, projected, slotKeyValues, normal, codes, scales, wide, other, fractionBits, shifts, correction,
+            correctionFractionBits, correctionCodes, correctionScales, turnedCodes, queries, queryScales, keyValueScales, attentionWeights,
+            attentionSums, logits, keyValues, history, drawn, candidates, bins, recent, seen, encoder, pending, pool, window, keptBlocks,
+            passOrder,
+        ]
+        for k in all.indices { body(all[k]) }
     }
 }
 

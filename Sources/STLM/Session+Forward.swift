@@ -6,6 +6,7 @@ import ModelFile
 extension Session {
     /// Computes the residual stream of `count` positions from `firstPosition` on, and puts their keys and values in the cache.
     func forward(firstPosition: Int, count: Int) {
+        poisonScratch()
         let residual = pointer(plan.residual, as: Int32.self)  // (count, hidden)
         for k in 0..<count {
             let row = residual + k * model.hiddenSize

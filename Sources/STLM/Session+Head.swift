@@ -114,6 +114,7 @@ extension Session {
     private func computeOutput(_ norm: UInt32, _ stream: Stream, into logits: UnsafeMutablePointer<Int32>) {
         let layer = model.linear(model.record.head.output)
         normalize(norm, stream, for: layer)
+        poisonScratch()
         let output = linear(layer, .fixed(fractionBits: model.logitFractionBits), count: stream.count, result: logits)
         run(
             LinearJob(output, vectorCount: stream.count, threadCount: plan.threadCount), model.record.head.output, count: stream.count,

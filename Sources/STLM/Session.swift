@@ -108,6 +108,10 @@ public struct Session: ~Copyable {
         try feedAll(UnsafeBufferPointer(start: history, count: keep * size))
     }
 
+    func poisonScratch() {
+        if plan.poisonsScratch { pointer(plan.scratch, as: UInt8.self).update(repeating: 0xA5, count: plan.scratch.byteCount) }
+    }
+
     func pointer<Element>(_ region: MemoryPlan.Region, as: Element.Type) -> UnsafeMutablePointer<Element> {
         (arena + region.offset).assumingMemoryBound(to: Element.self)
     }

@@ -136,6 +136,36 @@ import Testing
         #expect(guarded.isSlackIntact)
     }
 
+    /// With room between regions that nothing may write, and with what one phase leaves to another overwritten.
+    @Test(arguments: sources.indices, [1, 3]) func everyRegionIsKeptTo(_ index: Int, _ threads: Int) throws {
+        let source = Self.sources[index], packed = try source.packed(.int8, tokenizer: nil), ids = ids(source)
+        var options = packed.options(context: 22, threads: threads)
+        (options.sampling.temperature, options.sampling.topP, options.sampling.repeatPenalty) = (65_536, 60_000, 80_000)
+        let tight = try MemoryPlan(packed.model, options)
+        (options.guardByteCount, options.poisonsScratch) = (128, true)
+        let plan = try MemoryPlan(packed.model, options), guarded = GuardedMemory(byteCount: plan.arenaByteCount, alignment: 64)
+        var isFree = [Bool](repeating: true, count: plan.arenaByteCount), regionCount = 0
+        plan.forEachRegion { region in
+            for place in region.offset..<region.offset + region.byteCount { isFree[place] = false }
+            if region.byteCount > 0 { regionCount += 1 }
+        }
+        // Poison is written over what is between regions that share memory, too.
+        for place in plan.scratch.offset..<plan.scratch.offset + plan.scratch.byteCount { isFree[place] = false }
+        #expect(regionCount > 15 && isFree.count(where: { $0 }) >= 128 * 10 && tight.arenaByteCount < plan.arenaByteCount)
+        guarded.bytes.initializeMemory(as: UInt8.self, repeating: 0x5A)
+        try write(ids, packed, plan, options, guarded.bytes)
+        #expect(isFree.indices.allSatisfy { !isFree[$0] || guarded.bytes[$0] == 0x5A } && guarded.isSlackIntact)
+    }
+
+    @Test(arguments: sources.indices, [KeyValueType.int16, .int4]) func nothingThatWasLeftInSharedMemoryIsRead(_ index: Int, _ type: KeyValueType) throws {
+        let source = Self.sources[index], packed = try source.packed(.int8), ids = ids(source, 20)
+        var options = packed.options(context: 22, threads: 2)
+        options.keyValueType = type
+        let usual = try packed.logits(ids, options)
+        options.poisonsScratch = true
+        #expect(try packed.logits(ids, options) == usual)
+    }
+
     /// Reads a prompt and draws tokens until the context has slid.
     private func write(
         _ ids: [Int], _ packed: OpenedModelFile, _ plan: MemoryPlan, _ options: SessionOptions, _ arena: UnsafeMutableRawBufferPointer
