@@ -7,6 +7,7 @@ let package = Package(
         .library(name: "STLM", targets: ["STLM"]),
         .executable(name: "stlm-pack", targets: ["stlm-pack"]),
         .executable(name: "stlm-run", targets: ["stlm-run"]),
+        .executable(name: "stlm-budget", targets: ["stlm-budget"]),
     ],
     targets: [
         // On the board: integers only, no Foundation, no allocation after start-up, builds as Embedded Swift too.
@@ -20,6 +21,8 @@ let package = Package(
         .target(name: "Console", dependencies: ["CPlatform"]),
         .target(name: "RunCommands", dependencies: ["STLM", "Console"]),
         .executableTarget(name: "stlm-run", dependencies: ["RunCommands", "CPlatform"]),
+        .target(name: "BudgetCommand", dependencies: ["RunCommands", "STLM", "Console"]),
+        .executableTarget(name: "stlm-budget", dependencies: ["BudgetCommand", "CPlatform"]),
 
         // On the developer's machine: Foundation allowed.
         .target(name: "Checkpoints", dependencies: ["ModelFile"]),
@@ -45,9 +48,10 @@ let package = Package(
         .testTarget(name: "FloatModelTests", dependencies: ["FloatModel", "TestSupport"]),
         .testTarget(name: "QuantizationTests", dependencies: ["Quantization", "TestSupport"]),
         .testTarget(name: "PackingTests", dependencies: ["Packing", "PackedSupport"]),
-        .testTarget(name: "CommandTests", dependencies: ["PackedSupport", "stlm-run", "stlm-pack", "allocation-check"]),
+        .testTarget(
+            name: "CommandTests", dependencies: ["PackedSupport", "stlm-run", "stlm-pack", "stlm-budget", "allocation-check"]),
         .testTarget(name: "ReferenceTests", dependencies: ["PackedSupport", "stlm-run"]),
-        .testTarget(name: "BoardsTests", dependencies: ["PackedSupport", "stlm-run"]),
+        .testTarget(name: "BoardsTests", dependencies: ["PackedSupport", "stlm-run", "stlm-budget"]),
         .testTarget(name: "TidyTests"),
     ]
 )

@@ -52,41 +52,6 @@ public func parseCount(_ word: UnsafePointer<CChar>, limit: UInt64 = UInt64(Int.
     return value
 }
 
-/// A number of bytes such as `48MiB`, `48MB`, `512KB` or `50331648`; nil otherwise.
-public func parseByteCount(_ word: UnsafePointer<CChar>) -> Int? {
-    let text = utf8(word)
-    var value: UInt64 = 0
-    var place = 0
-    while place < text.count, text[place] >= 0x30, text[place] <= 0x39 {
-        let (product, overflow) = value.multipliedReportingOverflow(by: 10)
-        if overflow || product > UInt64(Int.max) - 9 { return nil }
-        value = product + UInt64(text[place] - 0x30)
-        place += 1
-    }
-    if place == 0 { return nil }
-    guard let factor = unit(UnsafeBufferPointer(rebasing: text[place...])) else { return nil }
-    let (bytes, overflow) = value.multipliedReportingOverflow(by: factor)
-    return overflow || bytes > UInt64(Int.max) ? nil : Int(bytes)
-}
-
-/// Bytes of a unit: B or none, KB, MB, GB, and KiB, MiB, GiB, which K, M and G are too.
-private func unit(_ text: UnsafeBufferPointer<UInt8>) -> UInt64? {
-    var power: UInt64 = 0
-    switch text.first {
-    case nil: return 1
-    case UInt8(ascii: "B"): return text.count == 1 ? 1 : nil
-    case UInt8(ascii: "K"), UInt8(ascii: "k"): power = 1
-    case UInt8(ascii: "M"): power = 2
-    case UInt8(ascii: "G"): power = 3
-    default: return nil
-    }
-    let isBinary = text.count == 1 || text.count == 3 && text[1] == UInt8(ascii: "i") && text[2] == UInt8(ascii: "B")
-    if !isBinary, text.count != 2 || text[1] != UInt8(ascii: "B") { return nil }
-    var factor: UInt64 = 1
-    for _ in 0..<power { factor *= isBinary ? 1_024 : 1_000 }
-    return factor
-}
-
 /// A decimal number such as `0.8` in Q16, rounded half up, up to `limit`; nil otherwise. No floating point.
 public func parseQ16(_ word: UnsafePointer<CChar>, limit: UInt32) -> UInt32? {
     let text = utf8(word)

@@ -7,12 +7,16 @@ public enum ExitCode {
     public static let usage: Int32 = 2
 }
 
-/// One sentence to standard error, `stlm-run: ` before it; `name` and `detail` are put where `%n` and `%d` stand.
+/// What stands before a complaint; a program of another name sets it where it begins, before it has threads.
+nonisolated(unsafe) public var programName: StaticString = "stlm-run"
+
+/// One sentence to standard error, the program's name before it; `name` and `detail` are put where `%n` and `%d` stand.
 public func complain(
     _ sentence: StaticString, name: UnsafePointer<CChar>? = nil, detail: UnsafePointer<CChar>? = nil, _ a: Int = 0, _ b: Int = 0
 ) {
     var err = Writer(2)
-    err.text("stlm-run: ")
+    err.text(programName)
+    err.text(": ")
     var k = 0
     while k < sentence.utf8CodeUnitCount {
         let byte = sentence.utf8Start[k]

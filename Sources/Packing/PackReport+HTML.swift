@@ -18,6 +18,7 @@ extension PackReport {
         \(verificationSection)
         \(matricesSection)
         \(sharedSection)
+        \(section("Memory to run", memoryTable))
         \(section("Made from", facts))
         </main></body></html>
 
@@ -43,7 +44,7 @@ extension PackReport {
         } else {
             tiles.append(tile("Loss against float", "not measured", "--verify FILE measures it"))
         }
-        tiles.append(tile("Memory to run", sizeText(arenaByteCount), "beside the file, at a context of \(grouped(contextTokenCount))"))
+        tiles.append(tile("Resident at most", sizeText(memory.residentAtMost), "running, at a context of \(grouped(contextTokenCount))"))
         return "<div class=\"tiles\">\n" + tiles.joined(separator: "\n") + "\n</div>"
     }
 
@@ -123,6 +124,18 @@ extension PackReport {
             return row([name, grouped(item.byteCountBefore), grouped(item.byteCountAfter), grouped(item.byteCountBefore - item.byteCountAfter)])
         }.joined()
         return section("Stored once", table(["tensor", "bytes apart", "bytes stored", "saved"], rows, style: "shared"))
+    }
+
+    /// In the words of stlm-budget.
+    private var memoryTable: String {
+        let rows = [
+            ("resident at most", memory.residentAtMost), ("cannot run under", memory.cannotRunUnder), ("arena", arenaByteCount),
+            ("keys and values", memory.plan.keyValueByteCount),
+        ].map { row([$0.0, grouped($0.1)]) }.joined()
+        let note = "With stlm-run on a board, at a context of \(grouped(contextTokenCount)) and on one thread: file, arena, prompt, stack and program. "
+            + "Under the second figure it cannot run even where weights are dropped and read again. "
+            + "stlm-budget has other contexts, widths and limits."
+        return table(["", "bytes"], rows, style: "narrow-table") + "<p class=\"note\">\(note)</p>"
     }
 
     private var facts: String {

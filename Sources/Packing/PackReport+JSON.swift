@@ -10,7 +10,8 @@ extension PackReport {
             "parts": Dictionary(uniqueKeysWithValues: parts.map { ($0.part.rawValue, $0.byteCount) }),
             "sections": ["embedder": embedderByteCount, "core": coreByteCount, "head": headByteCount, "tables": tablesByteCount],
             "tokenizer_bytes": tokenizerByteCount, "table_bytes": tableByteCount, "padding_bytes": paddingByteCount,
-            "context": contextTokenCount, "arena_bytes": arenaByteCount,
+            "context": contextTokenCount, "arena_bytes": arenaByteCount, "kv_bytes": memory.plan.keyValueByteCount,
+            "resident_at_most": memory.residentAtMost, "cannot_run_under": memory.cannotRunUnder,
             "shared": shared.map { ["names": $0.names, "bytes_before": $0.byteCountBefore, "bytes_after": $0.byteCountAfter] as [String: Any] },
             "tensors": tensors.map {
                 ["name": $0.name, "part": $0.part.rawValue, "encoding": $0.encoding.shortName, "bytes": $0.byteCount] as [String: Any]

@@ -27,6 +27,8 @@ public struct PackReport: Sendable {
     public var shared: [Shared]
     public var contextTokenCount: Int
     public var arenaByteCount: Int
+    /// What a run takes with stlm-run on a board, at that context and on one thread.
+    public var memory: MemoryBudget
     public var hasTokenizer: Bool
     public var matrices: [Matrix]
     public var calibration: (name: String, byteCount: Int, count: Int)?
@@ -101,6 +103,7 @@ public struct PackReport: Sendable {
         }
         contextTokenCount = plan.contextTokenCount
         arenaByteCount = plan.arenaByteCount
+        memory = MemoryBudget(Model(file), plan)
         hasTokenizer = file.hasTokenizer
         matrices = shelf.entries.compactMap { entry in
             guard entry.tensor.encoding.isMatrix || entry.correction != nil, let matrix = entry.matrix else { return nil }
@@ -131,6 +134,9 @@ public struct PackReport: Sendable {
         row("  padding", bytes(paddingByteCount) + String(format: " (%.2f %%)", 100 * Double(paddingByteCount) / Double(fileByteCount)))
         row("file", bytes(fileByteCount) + String(format: ", %.2f bits per weight", bitsPerWeight))
         row("arena", bytes(arenaByteCount) + " at a context of \(contextTokenCount), one thread")
+        row("  keys and values", bytes(memory.plan.keyValueByteCount) + ", \(memory.plan.keyValueType.name)")
+        row("resident at most", bytes(memory.residentAtMost) + " with stlm-run: file, arena, prompt, stack, program")
+        row("cannot run under", bytes(memory.cannotRunUnder) + ", weights read again")
         if let verification {
             let v = verification
             lines.append("On \(v.name) (\(grouped(v.byteCount)) bytes, \(grouped(v.count)) scored, windows of \(v.context)):")

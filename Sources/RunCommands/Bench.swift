@@ -29,7 +29,7 @@ func bench(_ options: Options) -> Int32 {
                 min(settings.contextTokenCount!, most))
             return ExitCode.usage
         }
-        guard let plan = try limitedPlan(options, opened, &settings, others: promptCount * model.inputSize * 4) else { return ExitCode.failure }
+        guard let plan = try limitedPlan(options, opened, &settings) else { return ExitCode.failure }
         guard let arena = Arena(plan.arenaByteCount), let pages = Arena(max(4096, promptCount * model.inputSize * 4)) else {
             return ExitCode.failure
         }

@@ -45,7 +45,7 @@ public func runCommand(_ count: Int32, _ words: UnsafeMutablePointer<UnsafeMutab
 }
 
 /// How a program ends whose output had that error (0 is none). EPIPE is a success: whoever read the text has seen enough.
-func exitCode(of writeError: Int32) -> Int32 {
+package func exitCode(of writeError: Int32) -> Int32 {
     let brokenPipe: Int32 = 32
     if writeError == 0 || writeError == brokenPipe { return ExitCode.success }
     complain("the text cannot be written (%n)", name: stlm_error_text(writeError))

@@ -22,8 +22,7 @@ func generate(_ options: Options) -> Int32 {
         settings.threadCount = threadCount(options)
         if let batch = options.batchTokenCount { settings.batchTokenCount = batch }
         settings.sampling = options.sampling(settings.sampling)
-        let promptByteCount = options.ids.map { utf8($0).count / 2 } ?? options.prompt.map { utf8($0).count * model.inputSize } ?? 0
-        guard let plan = try limitedPlan(options, opened, &settings, others: promptByteCount * 4) else { return ExitCode.failure }
+        guard let plan = try limitedPlan(options, opened, &settings) else { return ExitCode.failure }
         guard let arena = Arena(plan.arenaByteCount) else { return ExitCode.failure }
         var session = try Session(model, plan, kernels: kernels, arena: arena.bytes, descriptor: opened.descriptor)
 

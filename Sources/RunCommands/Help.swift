@@ -1,6 +1,6 @@
 import Console
 
-let programVersion: StaticString = "0.1.0"
+package let programVersion: StaticString = "0.1.0"
 
 func printHelp() -> Int32 {
     var out = Writer(1)

@@ -126,6 +126,6 @@ private func space(_ out: inout Writer, before number: Int, _ width: Int) {
     for _ in digits..<max(digits, width) { out.byte(0x20) }
 }
 
-func bytes(_ raw: UnsafeRawBufferPointer) -> UnsafeBufferPointer<UInt8> {
+package func bytes(_ raw: UnsafeRawBufferPointer) -> UnsafeBufferPointer<UInt8> {
     UnsafeBufferPointer(start: raw.baseAddress?.assumingMemoryBound(to: UInt8.self), count: raw.count)
 }

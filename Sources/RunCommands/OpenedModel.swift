@@ -46,6 +46,13 @@ struct OpenedModel: ~Copyable {
     deinit { stlm_file_unmap(base, byteCount, descriptor) }
 }
 
+/// The exit code of `body` with an opened model, or of a failure after a complaint. For programs of other modules: Embedded Swift ends no
+/// value of another module that has a deinit.
+package func withOpenedModel(_ path: Arguments.Word, _ body: (Model) -> Int32) -> Int32 {
+    guard let opened = OpenedModel(path) else { return ExitCode.failure }
+    return body(opened.model)
+}
+
 /// The sentence of a model file's lie.
 func complainAbout(_ error: ModelFileError, _ path: Arguments.Word) {
     var sentence = InlineArray<512, UInt8>(repeating: 0)
@@ -57,7 +64,7 @@ func complainAbout(_ error: ModelFileError, _ path: Arguments.Word) {
     }
 }
 
-func complainAbout(_ error: SessionError) {
+package func complainAbout(_ error: SessionError) {
     switch error {
     case .contextOutOfRange(let asked, let maximum):
         complain("a context of %a is not to be had; this model has positions for 1 to %b", asked, maximum)
@@ -75,7 +82,7 @@ func complainAbout(_ error: SessionError) {
 }
 
 /// The kernels that STLM_CPU asks for, or the best there are; nil after a complaint.
-func chosenKernels() -> KernelSet? {
+package func chosenKernels() -> KernelSet? {
     // A static string ends with a zero byte; a plain literal here would make a String.
     let name: StaticString = "STLM_CPU"
     guard let word = stlm_environment(UnsafeRawPointer(name.utf8Start).assumingMemoryBound(to: CChar.self)), word[0] != 0 else { return .detected }

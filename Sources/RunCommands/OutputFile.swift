@@ -1,6 +1,15 @@
 import CPlatform
 import Console
 
+/// Writes a file that appears under its name only when it is complete; false after a complaint.
+package func writeFile(_ path: Arguments.Word, _ body: (inout Writer) -> Void) -> Bool {
+    guard let file = OutputFile(path) else { return false }
+    var out = Writer(file.descriptor)
+    body(&out)
+    out.flush()
+    return file.commit(out.error)
+}
+
 /// A file that appears under its name only when it is complete.
 struct OutputFile: ~Copyable {
     let path: Arguments.Word

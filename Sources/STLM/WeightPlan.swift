@@ -14,6 +14,23 @@ public struct WeightPlan: Sendable {
     let keptUses: Int
     let rest: Int
 
+    /// Bytes of the file that must be in memory at a time: what does not pass, a piece at work and the next.
+    public static func leastByteCount(_ model: Model) -> Int {
+        let (fixed, piece) = fixed(model)
+        return fixed + 2 * piece + slackByteCount
+    }
+
+    /// Bytes that do not pass, and of the least piece.
+    private static func fixed(_ model: Model) -> (byteCount: Int, piece: Int) {
+        var fixed = model.file.byteCount, widest = leastPieceByteCount
+        for tensor in 0..<model.file.tensorCount where model.isPassed(tensor) {
+            let matrix = model.matrix(UInt32(tensor))
+            fixed -= matrix.byteCount
+            widest = max(widest, matrix.blockByteCount)
+        }
+        return (fixed, widest)
+    }
+
     /// What a plan's arena is larger by.
     public static func arenaByteCount(_ model: Model) -> Int {
         Layout.align(MemoryLayout<WeightWindow>.stride, 64) + Layout.align(model.file.tensorCount * 4, 64)
@@ -29,16 +46,10 @@ public struct WeightPlan: Sendable {
     ///   - byteLimit: bytes of the file that may be in memory
     init(_ model: Model, byteLimit: Int) throws(SessionError) {
         let file = model.file
-        var fixed = file.byteCount, widest = 0, uses = 0
-        for tensor in 0..<file.tensorCount where model.isPassed(tensor) {
-            let matrix = model.matrix(UInt32(tensor))
-            fixed -= matrix.byteCount
-            widest = max(widest, matrix.blockByteCount)
-            uses = max(uses, model.useCount(tensor))
-        }
-        let leastPiece = max(Self.leastPieceByteCount, widest)
-        let least = fixed + 2 * leastPiece + Self.slackByteCount
+        let (fixed, leastPiece) = Self.fixed(model), least = Self.leastByteCount(model)
         if byteLimit < least { throw .weightsDoNotFit(limit: byteLimit, least: least) }
+        var uses = 0
+        for tensor in 0..<file.tensorCount where model.isPassed(tensor) { uses = max(uses, model.useCount(tensor)) }
         let free = byteLimit - fixed - Self.slackByteCount
         pieceByteCount = max(leastPiece, min(Self.mostPieceByteCount, free / 8))
 

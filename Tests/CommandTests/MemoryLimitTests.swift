@@ -46,7 +46,7 @@ import Testing
     }
 
     @Test func limitsThatAreNoNumbersAreRefused() throws {
-        for word in ["0", "12XB", "-1", "", "MB", "1.5MB", "99999999999999999999", "9999999999GB", "12 MB", "12mb", "12KBB"] {
+        for word in ["0", "12XB", "-1", "", "MB", "99999999999999999999", "9999999999GB", "12 MB", "12mb", "12KBB"] {
             let run = try Program.run.call(["m.stlm", "--memory-limit", word])
             #expect(run.status == 2 && run.errors.contains("--memory-limit takes a number of bytes such as 24MiB"), "\(word)")
         }

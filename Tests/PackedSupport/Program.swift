@@ -4,6 +4,7 @@ import Foundation
 public struct Program: Sendable {
     public static let run = Program(name: "stlm-run")
     public static let pack = Program(name: "stlm-pack")
+    public static let budget = Program(name: "stlm-budget")
 
     public let name: String
     public init(name: String) { self.name = name }
@@ -38,11 +39,12 @@ public struct Program: Sendable {
         try Self.call(path, words, input: input, environment: environment, folder: folder)
     }
 
-    /// Runs a line of the shell in which `$run` and `$pack` are the programs.
+    /// Runs a line of the shell in which `$run`, `$pack` and `$budget` are the programs.
     public static func shell(_ line: String, folder: String, environment: [String: String] = [:]) throws -> Outcome {
         var environment = environment
         environment["run"] = run.path
         environment["pack"] = pack.path
+        environment["budget"] = budget.path
         return try call("/bin/sh", ["-c", line], input: nil, environment: environment, folder: folder)
     }
 

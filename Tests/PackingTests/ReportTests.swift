@@ -56,6 +56,26 @@ import Testing
         #expect(report.json.hasSuffix("}\n"))
     }
 
+    /// In text, JSON and page, with the words and figures of a budget.
+    @Test(arguments: sources) func memoryIsThatOfABudget(_ source: SyntheticSTLM) throws {
+        let packed = try packed(source), report = packed.report, opened = try OpenedModelFile(packed.bytes)
+        let budget = MemoryBudget(opened.model, try MemoryPlan(opened.model, SessionOptions(opened.model)))
+        let object = try #require(JSONSerialization.jsonObject(with: Data(report.json.utf8)) as? [String: Any])
+        #expect(object["resident_at_most"] as? Int == budget.residentAtMost && object["cannot_run_under"] as? Int == budget.cannotRunUnder)
+        #expect(object["arena_bytes"] as? Int == budget.plan.arenaByteCount && object["kv_bytes"] as? Int == budget.byteCount(.keysAndValues))
+        func grouped(_ number: Int) -> String {
+            String(String(number).reversed().enumerated().flatMap { $0 > 0 && $0 % 3 == 0 ? [",", $1] : [$1] }.reversed())
+        }
+        for (words, number) in [("resident at most", budget.residentAtMost), ("cannot run under", budget.cannotRunUnder),
+            ("arena", budget.plan.arenaByteCount), ("keys and values", budget.byteCount(.keysAndValues))] {
+            #expect(report.text.contains(words) && report.text.contains(" " + grouped(number) + " bytes"), "\(words)")
+            #expect(report.html.contains("<td>\(words)</td><td>\(grouped(number))</td>"), "\(words)")
+        }
+        // The file's parts are those of the packer.
+        #expect(budget.file.byteCount(.embedder) == report.embedderByteCount && budget.file.byteCount(.core) == report.coreByteCount)
+        #expect(budget.file.byteCount(.head) == report.headByteCount && budget.file.byteCount(.tokenizer) == report.tokenizerByteCount)
+    }
+
     @Test func theTextNamesEveryPart() throws {
         let report = try packed(Self.sources[2]).report
         for word in ["parameters", "embedding", "positions", "attention", "feed-forward", "norms", "head", "tokenizer", "padding", "arena"] {

@@ -1,5 +1,5 @@
 /// What is wrong with a page: tags that are not closed, attributes without quotes, signs that should be escaped. Empty if nothing is.
-func markupFaults(_ page: String) -> [String] {
+public func markupFaults(_ page: String) -> [String] {
     var faults: [String] = [], open: [String] = []
     let empty: Set<String> = ["meta", "br", "wbr", "!doctype"]
     var rest = page[...]

@@ -1,0 +1,50 @@
+import Kernels
+import ModelFile
+import STLM
+
+/// The budget that was asked for, whether it fits, and what would.
+struct Answer {
+    let model: Model
+    let options: SessionOptions
+    let budget: MemoryBudget
+    let limit: Int?
+    /// Ways to fit, each complete in itself, where the budget does not.
+    private(set) var alternatives = InlineArray<4, MemoryAlternative?>(repeating: nil)
+    private(set) var alternativeCount = 0
+    /// Bytes that the file would have to lose with all else as small as it can be, where nothing fits; 0 where something does.
+    private(set) var excessByteCount = 0
+
+    init(_ model: Model, _ options: SessionOptions, limit: Int?) throws(SessionError) {
+        self.model = model
+        self.options = options
+        self.limit = limit
+        budget = MemoryBudget(model, try MemoryPlan(model, options))
+        guard let limit, fits == false else { return }
+        add(MemoryBudget.longest(.context, model, options, limit: limit))
+        var narrow = options
+        for number in options.keyValueType.rawValue + 1..<KeyValueType.count {
+            narrow.keyValueType = KeyValueType(rawValue: number)!
+            if let alternative = MemoryBudget.alternative(model, narrow), alternative.residentAtMost <= limit { add(alternative) }
+        }
+        // A model that is not causal reads all at once.
+        if model.record.isCausal { add(MemoryBudget.longest(.batch, model, options, limit: limit)) }
+        if alternativeCount > 0 { return }
+        narrow.keyValueType = .int4
+        narrow.batchTokenCount = 1
+        add(MemoryBudget.longest(.context, model, narrow, limit: limit))
+        narrow.contextTokenCount = 1
+        if alternativeCount == 0, let least = MemoryBudget.alternative(model, narrow) { excessByteCount = least.residentAtMost - limit }
+    }
+
+    /// nil without a limit.
+    var fits: Bool? { limit.map { budget.residentAtMost <= $0 } }
+
+    /// What is left for a file where nothing fits; 0 if even no file would be small enough.
+    var roomForFile: Int { max(0, budget.fileByteCount - excessByteCount) }
+
+    private mutating func add(_ alternative: MemoryAlternative?) {
+        guard let alternative else { return }
+        alternatives[alternativeCount] = alternative
+        alternativeCount += 1
+    }
+}

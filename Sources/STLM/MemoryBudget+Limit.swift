@@ -1,0 +1,55 @@
+import Kernels
+import ModelFile
+
+/// A way to run a model in less memory: what is different from what was asked for.
+public struct MemoryAlternative: Sendable {
+    public var contextTokenCount: Int
+    public var keyValueType: KeyValueType
+    public var batchTokenCount: Int
+    /// `MemoryBudget.residentAtMost` of it.
+    public var residentAtMost: Int
+}
+
+extension MemoryBudget {
+    /// What can be made shorter; more of it never needs less memory.
+    public enum Measure {
+        case context, batch
+    }
+
+    /// The longest context or batch with which a run fits in `limit` bytes, all else as in `options`; nil if none does.
+    public static func longest(
+        _ measure: Measure, _ model: Model, _ options: SessionOptions, _ program: ProgramFootprint = .staticRun, limit: Int
+    ) -> MemoryAlternative? {
+        var low = 0, found: MemoryAlternative?
+        var high = switch measure {
+        case .context: Int(model.record.contextMaximum)
+        case .batch: options.batchTokenCount
+        }
+        while low < high {
+            let middle = low + (high - low + 1) / 2
+            var tried = options
+            switch measure {
+            case .context: tried.contextTokenCount = middle
+            case .batch: tried.batchTokenCount = middle
+            }
+            if let alternative = Self.alternative(model, tried, program), alternative.residentAtMost <= limit {
+                found = alternative
+                low = middle
+            } else {
+                high = middle - 1
+            }
+        }
+        return found
+    }
+
+    /// What options come to; nil if they are not to be had.
+    public static func alternative(
+        _ model: Model, _ options: SessionOptions, _ program: ProgramFootprint = .staticRun
+    ) -> MemoryAlternative? {
+        guard let plan = try? MemoryPlan(model, options) else { return nil }
+        return MemoryAlternative(
+            contextTokenCount: plan.contextTokenCount, keyValueType: plan.keyValueType, batchTokenCount: plan.batchTokenCount,
+            residentAtMost: residentByteCount(
+                file: model.file.byteCount, plan, promptByteCount: promptByteCount(model, plan), program))
+    }
+}

@@ -1,0 +1,80 @@
+import Foundation
+import PackedSupport
+import Packing
+import STLM
+import Testing
+
+/// What stlm-budget says before a run, against what the system says after it: the static build, on this machine.
+@Suite(.serialized, .enabled(if: Board.x86.isAvailable)) struct MemoryTests {
+    /// The example model of tokens as stlm-pack makes it.
+    private static let example: [UInt8] = {
+        func data(_ name: String) -> Data { try! Data(contentsOf: URL(fileURLWithPath: Package.path("Examples/models/tinystories-2m/\(name)"))) }
+        return try! PackedModel(checkpoint: data("model.ckpt"), tokenizer: data("bpe_tinystories_2048.model"), width: .int8).bytes
+    }()
+
+    private let place: TemporaryFolder
+    private let model: String
+
+    init() throws {
+        place = try TemporaryFolder()
+        model = try place.file("example.stlm", Self.example)
+    }
+
+    /// "resident  3,796,992 bytes, at most 3,797,000"
+    private func mostResident(_ words: [String]) throws -> Int {
+        let outcome = try Board.x86.run(words + ["--stats"])
+        #expect(outcome.status == 0, "\(outcome.errors)")
+        let match = try #require(outcome.errors.firstMatch(of: /bytes, at most ([0-9,]+)/))
+        return try #require(Int(match.1.replacing(",", with: "")))
+    }
+
+    /// A prompt that fills whole batches, and text until the context is full, and beyond: all that the arena has is used.
+    @Test(arguments: [("256", "int16", "1"), ("256", "int16", "2"), ("512", "int8", "2"), ("100", "int4", "1"), ("512", "int16", "1")])
+    func aFullContextTakesWhatWasSaid(_ context: String, _ type: String, _ threads: String) throws {
+        let flags = ["--context", context, "--kv", type, "--threads", threads]
+        let said = try Board.x86.run([model, "--json"] + flags, program: "stlm-budget")
+        #expect(said.status == 0, "\(said.errors)")
+        let json = try #require(JSONSerialization.jsonObject(with: Data(said.output)) as? [String: Any])
+        let predicted = try #require(json["resident_at_most"] as? Int)
+        let prompt = Array(repeating: "the hen saw a red ball and ran to the big tree", count: 6).joined(separator: ". ")
+        let most = try mostResident([model, "-p", prompt, "--ignore-eos", "--slide", "-n", "700", "--seed", "1"] + flags)
+        print("resident at most: predicted \(predicted), measured \(most) at \(flags.joined(separator: " "))")
+        #expect(most <= predicted)
+        #expect(predicted <= most + most / 20 + 256 << 10)
+    }
+
+    /// What a budget counts for the program is what its file maps, and not much more.
+    @Test(arguments: [("x86_64", 480), ("aarch64", 400)]) func theProgramIsNoLargerThanABudgetSays(_ name: String, kilobytes: Int) throws {
+        guard let board = Board.all.first(where: { $0.name == name }), board.isAvailable else { return }
+        let image = try [UInt8](Data(contentsOf: URL(fileURLWithPath: board.folder + "/stlm-run")))
+        func number<T: FixedWidthInteger>(_ offset: Int, _: T.Type) -> Int {
+            Int(image.withUnsafeBytes { $0.loadUnaligned(fromByteOffset: offset, as: T.self) })
+        }
+        // ELF-64: e_phoff, e_phentsize, e_phnum; of each program header p_type (1 is loaded), p_vaddr, p_memsz.
+        let (start, size, count) = (number(32, UInt64.self), number(54, UInt16.self), number(56, UInt16.self))
+        var pages = Set<Int>()
+        for index in 0..<count where number(start + index * size, UInt32.self) == 1 {
+            let header = start + index * size, address = number(header + 16, UInt64.self), length = number(header + 40, UInt64.self)
+            pages.formUnion(address / 4096...(address + length - 1) / 4096)
+        }
+        #expect(pages.count * 4 <= kilobytes && kilobytes <= pages.count * 4 + 48, "\(name) maps \(pages.count * 4) KB")
+        #if arch(x86_64)
+        if name == "x86_64" { #expect(ProgramFootprint.staticRun.imageByteCount == kilobytes << 10) }
+        #elseif arch(arm64)
+        if name == "aarch64" { #expect(ProgramFootprint.staticRun.imageByteCount == kilobytes << 10) }
+        #endif
+    }
+
+    @Test func theStaticProgramSaysTheSame() throws {
+        for words in [[model, "--threads", "1"], [model, "--threads", "2", "--json", "--limit", "4MB"], [model, "--limit", "x"], ["--help"],
+            [model + ".not"]] {
+            let ordinary = try Program.budget.call(words), embedded = try Board.x86.run(words, program: "stlm-budget")
+            #expect(ordinary.status == embedded.status && ordinary.output == embedded.output && ordinary.errors == embedded.errors, "\(words)")
+        }
+        let words = [model, "--threads", "1", "--limit", "4MB", "--report"]
+        let ordinary = try Program.budget.call(words + [place.path("a.html")])
+        let embedded = try Board.x86.run(words + [place.path("b.html")], program: "stlm-budget")
+        #expect(ordinary.status == 1 && embedded.status == 1)
+        #expect(place.bytes("a.html") == place.bytes("b.html") && place.bytes("a.html") != nil)
+    }
+}
