@@ -119,7 +119,8 @@ int32_t stlm_file_begin(const char *path, char *temporary, size_t temporary_capa
     if (count) count = append(temporary, count, temporary_capacity, digits + k);
     if (!count) return ENAMETOOLONG;
     struct stat status;
-    if (stat(path, &status) == 0 && S_ISDIR(status.st_mode)) return EISDIR;
+    /* A rename would put a file in the place of a device. */
+    if (stat(path, &status) == 0 && !S_ISREG(status.st_mode)) return S_ISDIR(status.st_mode) ? EISDIR : EINVAL;
     const int d = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0666);
     if (d < 0) return errno;
     *descriptor = d;

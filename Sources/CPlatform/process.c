@@ -74,6 +74,7 @@ void stlm_signals_install(void) {
     sigaction(SIGTERM, &action, 0);
     action.sa_handler = SIG_IGN;
     sigaction(SIGPIPE, &action, 0);
+    sigaction(SIGXFSZ, &action, 0);
 }
 
 int32_t stlm_signal_received(void) { return received; }

@@ -93,9 +93,16 @@ public struct KeyValueHead {
         }
     }
 
+    /// Where a key and a value begin.
+    @inline(__always)
+    func keyPlace(_ position: Int, _ headSize: Int) -> UnsafeMutableRawPointer { keys + keyOffset(position, headSize) }
+
+    @inline(__always)
+    func valuePlace(_ position: Int, _ headSize: Int) -> UnsafeMutableRawPointer { values + valueOffset(position, headSize) }
+
     @inline(__always)
     func key(_ position: Int, _ element: Int, headSize: Int) -> Int32 {
-        let key = keys + keyOffset(position, headSize)
+        let key = keyPlace(position, headSize)
         if type == .int16 { return Int32(key.load(fromByteOffset: (element &>> 1) &* 64 &+ (element & 1) &* 2, as: Int16.self)) }
         return Int32(key.load(fromByteOffset: (element &>> 2) &* 64 &+ (element & 3), as: Int8.self))
     }
@@ -103,7 +110,7 @@ public struct KeyValueHead {
     /// An element in units of its scale.
     @inline(__always)
     func value(_ position: Int, _ element: Int, headSize: Int) -> Int32 {
-        let value = values + (valueOffset(position, headSize) &+ 4 &* element)
+        let value = valuePlace(position, headSize) + 4 &* element
         switch type {
         case .int16: return Int32(value.load(as: Int16.self))
         case .int8: return Int32(value.load(as: Int8.self))
@@ -120,7 +127,7 @@ public struct KeyValueHead {
         keyScales[position] = scale.packed
         // Lines of 64 bytes have 4 bytes of a position.
         let bytes = type == .int16 ? 2 &* headSize : headSize
-        var place = keys + keyOffset(position, headSize)
+        var place = keyPlace(position, headSize)
         var done = 0
         while done &+ 4 <= bytes {
             place.storeBytes(of: codes.loadUnaligned(fromByteOffset: done, as: UInt32.self), as: UInt32.self)
@@ -137,7 +144,7 @@ public struct KeyValueHead {
     ///   - codes: (headSize) Int16, Int8 or, one a byte, codes of 4 bits
     public func setValue(_ codes: UnsafeRawPointer, _ scale: VectorScale, position: Int, headSize: Int) {
         valueScales[position] = scale.packed
-        let place = values + valueOffset(position, headSize)
+        let place = valuePlace(position, headSize)
         switch type {
         case .int16:
             let from = codes.assumingMemoryBound(to: Int16.self), to = place.assumingMemoryBound(to: Int16.self)

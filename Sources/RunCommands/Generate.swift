@@ -41,12 +41,15 @@ func generate(_ options: Options) -> Int32 {
         guard let pages = Arena(max(4096, capacity * 4)) else { return ExitCode.failure }
         let buffer = UnsafeMutableBufferPointer(
             start: pages.bytes.baseAddress!.assumingMemoryBound(to: UInt32.self), count: capacity)
-        guard let count = readPrompt(options, session, text, into: buffer) else {
+        guard let beginning = session.begin(options, &statistics) else { return ExitCode.failure }
+        guard let count = readPrompt(options, session, text, isContinued: beginning.isContinued, into: buffer) else {
             if stlm_signal_received() != 0 { return 130 }
             return options.ids == nil ? ExitCode.failure : ExitCode.usage
         }
-        let prompt = fit(UnsafeMutableBufferPointer(rebasing: buffer[..<count]), model, plan, slides: options.slides)
-        var generation = Generation(options, settings.sampling, model)
+        let whole = UnsafeMutableBufferPointer(rebasing: buffer[..<count])
+        // After a session the prompt slides as what is drawn does.
+        let prompt = fit(whole, model, plan, slides: options.slides && !beginning.isContinued)
+        var generation = Generation(options, settings.sampling, model, beginning)
         let result = try generation.run(&session, prompt, text, &statistics)
         if options.printsStats { statistics.print(session, mappedByteCount: opened.byteCount) }
         _ = piped
@@ -70,6 +73,10 @@ private func refuse(_ options: Options, _ model: Model) -> Int32? {
         complain("this model was packed without a tokenizer and takes token ids: give --ids \"1 5 9\", or pack it again with --tokenizer")
         return ExitCode.failure
     }
+    if options.savedSession != nil || options.session != nil, !model.record.isCausal {
+        complain("this model sees the whole text at once (it is not causal), so that no session of it can be kept; leave --session and --save-session out")
+        return ExitCode.failure
+    }
     if options.ids != nil, options.prompt != nil {
         complain("give a prompt with -p or token ids with --ids, not both")
         return ExitCode.usage
@@ -83,11 +90,12 @@ private func refuse(_ options: Options, _ model: Model) -> Int32? {
 
 /// The prompt as the model takes it; how many numbers it is, nil after a complaint or a signal.
 private func readPrompt(
-    _ options: Options, _ session: borrowing Session, _ text: UnsafeBufferPointer<UInt8>,
+    _ options: Options, _ session: borrowing Session, _ text: UnsafeBufferPointer<UInt8>, isContinued: Bool,
     into numbers: UnsafeMutableBufferPointer<UInt32>
 ) -> Int? {
     let model = session.model
-    if let ids = options.ids { return parseInputs(ids, model, into: numbers) }
+    if let ids = options.ids { return parseInputs(ids, model, canBeEmpty: isContinued, into: numbers) }
+    if text.isEmpty, isContinued { return 0 }
     let start = numbers.baseAddress!
     if text.isEmpty, model.bosToken == nil {
         // What follows the end of a text is the beginning of one.
@@ -100,8 +108,8 @@ private func readPrompt(
         return nil
     }
     var count = 0
-    if model.bosToken != nil, model.writeBeginning(into: start) { count = model.inputSize }
-    var reader = PositionReader(model, tokenizer, text: text, scratch: session.encoderScratch)
+    if model.bosToken != nil, !isContinued, model.writeBeginning(into: start) { count = model.inputSize }
+    var reader = PositionReader(model, tokenizer, text: text, isContinued: isContinued, scratch: session.encoderScratch)
     while true {
         guard let part = reader.next() else { return nil }
         if part == 0 { return count }

@@ -10,14 +10,16 @@ struct Generation {
     private let options: Options
     private let sampling: SamplingSettings
     private let model: Model
+    private let beginning: Beginning
     private let printsText: Bool
     /// Bytes that may still be written.
     private var byteBudget: Int
 
-    init(_ options: Options, _ sampling: SamplingSettings, _ model: Model) {
+    init(_ options: Options, _ sampling: SamplingSettings, _ model: Model, _ beginning: Beginning) {
         self.options = options
         self.sampling = sampling
         self.model = model
+        self.beginning = beginning
         printsText = options.ids == nil
         byteBudget = options.byteCount ?? Int.max
     }
@@ -28,8 +30,11 @@ struct Generation {
     ) throws(SessionError) -> Int32 {
         let seed = options.seed ?? stlm_random_seed()
         statistics.seed = seed
-        var random = SplitMix64(seed: seed)
-        var recent = session.recentTokens()
+        // A seed that is given begins anew, also after a session.
+        let kept = options.seed == nil ? beginning.random : nil
+        statistics.isSeedOfSession = kept != nil
+        var random = kept ?? SplitMix64(seed: seed)
+        var recent = beginning.recent
         var out = Writer(1)
         var stream = session.textStream()
         if !addStops(&stream) { return ExitCode.usage }
@@ -37,13 +42,15 @@ struct Generation {
         let promptStart = stlm_clock_nanoseconds()
         for number in prompt where !model.takesBlocks || number < Symbol.pad { recent.append(number) }
         statistics.promptCount = prompt.count / model.inputSize
-        if try !session.feedAll(prompt, shouldStop: { stlm_signal_received() != 0 }) { return 130 }
+        if try !read(prompt, &session) { return 130 }
         statistics.promptNanoseconds = stlm_clock_nanoseconds() - promptStart
         if printsText, options.echoes { out.bytes(promptText) }
         out.flush()
 
         let decodeStart = stlm_clock_nanoseconds()
         let limit = options.tokenCount ?? Int.max
+        /// What was drawn last and is not fed.
+        var next = UnsafeBufferPointer<UInt32>(start: nil, count: 0)
         statistics.ending = model.takesBlocks ? "the number of blocks asked for" : "the number of tokens asked for"
         while statistics.generatedCount < limit {
             if byteBudget == 0 {
@@ -62,8 +69,10 @@ struct Generation {
                 break
             }
             statistics.generatedCount += 1
+            next = UnsafeBufferPointer(start: drawn, count: model.inputSize)
             if printsText {
-                let isComplete = write(drawn, isFirst: statistics.generatedCount == 1 && promptText.isEmpty, &stream, &out, &statistics)
+                let isFirst = statistics.generatedCount == 1 && promptText.isEmpty && !beginning.isContinued
+                let isComplete = write(drawn, isFirst: isFirst, &stream, &out, &statistics)
                 out.flush()
                 if isComplete {
                     statistics.ending = "a stop string"
@@ -84,14 +93,37 @@ struct Generation {
                 }
                 try session.slide()
             }
-            try session.feed(UnsafeBufferPointer(start: drawn, count: model.inputSize))
+            try session.feed(next)
+            next = UnsafeBufferPointer(start: nil, count: 0)
         }
         statistics.decodeNanoseconds = stlm_clock_nanoseconds() - decodeStart
         if printsText { stream.finish { out.bytes($0) } }
         out.byte(0x0A)
         out.flush()
-        if out.error != 0 { return exitCode(of: out.error) }
-        return stlm_signal_received() != 0 ? 130 : ExitCode.success
+        let code = exitCode(of: out.error)
+        if code != ExitCode.success { return code }
+        if stlm_signal_received() != 0 { return 130 }
+        // A prompt that nothing was drawn after is gone on from with any seed.
+        let isRandomKept = kept != nil || options.seed != nil || statistics.generatedCount > 0
+        return session.end(options, random: isRandomKept ? random : nil, recent: recent, next: next, &statistics)
+    }
+
+    /// Feeds the prompt; after a session it makes room for itself where that is asked for. False after a signal.
+    private func read(_ prompt: UnsafeBufferPointer<UInt32>, _ session: inout Session) throws(SessionError) -> Bool {
+        let context = session.plan.contextTokenCount, size = model.inputSize
+        if !options.slides || session.position + prompt.count / size <= context {
+            return try session.feedAll(prompt, shouldStop: { stlm_signal_received() != 0 })
+        }
+        var start = 0
+        while start < prompt.count {
+            if session.position == context { try session.slide() }
+            let end = min(prompt.count, start + (context - session.position) * size)
+            if try !session.feedAll(UnsafeBufferPointer(rebasing: prompt[start..<end]), shouldStop: { stlm_signal_received() != 0 }) {
+                return false
+            }
+            start = end
+        }
+        return true
     }
 
     /// The stop strings of the flags, and where text is printed those of the file. False after a complaint.

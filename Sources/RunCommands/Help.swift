@@ -35,6 +35,8 @@ func printHelp() -> Int32 {
           --slide               go on when the context is full, with its last half
           --no-echo             do not print the prompt
           --memory-limit SIZE   take no more memory than 24MiB, say: weights that do not fit are read anew for each token
+          --save-session FILE   keep in FILE what was read and written, to go on from; an interrupt keeps nothing
+          --session FILE        go on after what FILE keeps; the prompt is added to it, and without --seed numbers go on too
           --stats               speed and memory, on standard error
         Scoring:
           --file FILE           the text
@@ -62,6 +64,9 @@ func printHelp() -> Int32 {
         Examples:
           stlm-run stories.stlm -p "Once upon a time" -n 200 --temp 0.8 --seed 1
           echo "Lily and Tom" | stlm-run stories.stlm --stats
+          stlm-run stories.stlm -p "Once upon a time" -n 0 --save-session begun       a beginning, computed once
+          stlm-run stories.stlm --session begun -p ", a fox" -n 50                    used as often as wanted
+          stlm-run stories.stlm --session tale -p "" -n 50 --save-session tale        50 more tokens each time
           stlm-run score stories.stlm --file stories.txt --json
           stlm-run bench stories.stlm --threads 1
 

@@ -2,9 +2,13 @@ import Console
 import STLM
 
 /// What the words of `--ids` say to a model: tokens, or blocks of so many symbols; how many numbers there are, or nil after a complaint.
-func parseInputs(_ word: Arguments.Word, _ model: Model, into numbers: UnsafeMutableBufferPointer<UInt32>) -> Int? {
+/// - Parameters:
+///   - canBeEmpty: something precedes them
+func parseInputs(
+    _ word: Arguments.Word, _ model: Model, canBeEmpty: Bool = false, into numbers: UnsafeMutableBufferPointer<UInt32>
+) -> Int? {
     guard let count = parseIds(word, into: numbers) else { return nil }
-    if count == 0 {
+    if count == 0, !canBeEmpty {
         complain("--ids is empty; give at least one id")
         return nil
     }

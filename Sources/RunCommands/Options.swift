@@ -20,6 +20,9 @@ struct Options {
     var file: Word?
     var split: Word?
     var out: Word?
+    /// Session files: to go on from, and to write in the end.
+    var session: Word?
+    var savedSession: Word?
     /// Tokens or blocks, and bytes, to generate at most.
     var tokenCount: Int?
     var byteCount: Int?
@@ -90,6 +93,8 @@ struct Options {
         if equals(flag, "--file") { return text(flag, &words, Verb.score.rawValue | Verb.choose.rawValue, &file) }
         if equals(flag, "--split") { return text(flag, &words, Verb.score.rawValue, &split) }
         if equals(flag, "--out") || equals(flag, "-o") { return text(flag, &words, Verb.logits.rawValue, &out) }
+        if equals(flag, "--session") { return text(flag, &words, generate, &session) }
+        if equals(flag, "--save-session") { return text(flag, &words, generate, &savedSession) }
         if equals(flag, "-n") {
             if verb == .bench { return count(flag, &words, Verb.bench.rawValue, 1, UInt64(Limit.context), &tokenCount) }
             return count(flag, &words, generate, 0, UInt64(Int32.max), &tokenCount)

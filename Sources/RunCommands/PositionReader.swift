@@ -9,10 +9,14 @@ struct PositionReader {
     private let model: Model
 
     /// - Parameters:
+    ///   - isContinued: the text goes on after another
     ///   - scratch: that of a session, used as long as the reader is
-    init(_ model: Model, _ tokenizer: Tokenizer, text: UnsafeBufferPointer<UInt8>, scratch: UnsafeMutableRawPointer) {
+    init(
+        _ model: Model, _ tokenizer: Tokenizer, text: UnsafeBufferPointer<UInt8>, isContinued: Bool = false,
+        scratch: UnsafeMutableRawPointer
+    ) {
         self.model = model
-        encoder = TextEncoder(tokenizer, blockSize: model.blockSize, text: text, scratch: scratch)
+        encoder = TextEncoder(tokenizer, blockSize: model.blockSize, text: text, isContinued: isContinued, scratch: scratch)
     }
 
     /// Reads on; how many pieces there are now, 0 at the end of the text, nil after a complaint.

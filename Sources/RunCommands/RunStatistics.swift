@@ -16,10 +16,24 @@ struct RunStatistics {
     var byteCount = 0
     var ending: StaticString = ""
     var seed: UInt64 = 0
+    /// Numbers are those of a session file, whatever the seed was.
+    var isSeedOfSession = false
+    /// Positions of a session file, and bytes of one that was written.
+    var restoredCount: Int?
+    var restoreNanoseconds: UInt64 = 0
+    var savedByteCount: Int?
+    var saveNanoseconds: UInt64 = 0
 
     func print(_ session: borrowing Session, mappedByteCount: Int) {
         var err = Writer(2)
         let unit: StaticString = session.model.takesBlocks ? "blocks" : "tokens"
+        if let restoredCount {
+            err.text("\nrestored       ")
+            err.number(restoredCount)
+            err.text(session.model.takesBlocks ? " blocks in " : " tokens in ")
+            err.ratio(restoreNanoseconds, 1_000_000, places: 2)
+            err.text(" ms")
+        }
         err.text("\nprompt         ")
         writeRate(&err, promptCount, unit, promptNanoseconds)
         err.text("decode         ")
@@ -57,9 +71,16 @@ struct RunStatistics {
         err.text(", threads ")
         err.number(session.plan.threadCount)
         err.text("\nseed           ")
-        err.number(seed)
+        if isSeedOfSession { err.text("that of the session") } else { err.number(seed) }
         err.text("\nended by       ")
         err.text(ending)
+        if let savedByteCount {
+            err.text("\nsaved          ")
+            err.grouped(savedByteCount)
+            err.text(" bytes in ")
+            err.ratio(saveNanoseconds, 1_000_000, places: 2)
+            err.text(" ms")
+        }
         err.text("\n")
         err.flush()
     }

@@ -2,16 +2,20 @@ import ModelFile
 
 /// Groups of an arena's regions.
 public enum ArenaGroup: Int, Sendable {
-    case keysAndValues, activations, attention, logits, sampler, text, threads
+    case keysAndValues, activations
+    /// What layers need, or logits and the choice of a token, which share it.
+    case shared
+    case attention, logits, sampler, text, threads
     /// What lies between regions.
     case alignment
 
-    public static let count = 8
+    public static let count = 9
 
     public var name: StaticString {
         switch self {
         case .keysAndValues: "keys and values"
         case .activations: "activations"
+        case .shared: "layers and logits"
         case .attention: "attention scratch"
         case .logits: "logits"
         case .sampler: "sampler"
@@ -95,23 +99,31 @@ public struct MemoryBudget: Sendable {
     public func byteCount(_ group: ArenaGroup) -> Int {
         switch group {
         case .keysAndValues: plan.keyValues.byteCount
-        case .activations: activationByteCount
-        case .attention: plan.slotKeyValues.byteCount + plan.attentionWeights.byteCount + plan.attentionSums.byteCount
-        case .logits: plan.logits.byteCount
+        case .activations: activationByteCount + own(layerByteCount)
+        case .shared: plan.scratch.byteCount
+        case .attention: plan.slotKeyValues.byteCount + own(plan.attentionWeights.byteCount + plan.attentionSums.byteCount)
+        case .logits: own(plan.logits.byteCount)
         case .sampler:
-            plan.candidates.byteCount + plan.bins.byteCount + plan.recent.byteCount + plan.seen.byteCount + plan.drawn.byteCount
+            own(plan.candidates.byteCount + plan.bins.byteCount) + plan.recent.byteCount + plan.seen.byteCount + plan.drawn.byteCount
         case .text: plan.encoder.byteCount + plan.pending.byteCount + plan.history.byteCount
         case .threads: plan.pool.byteCount
         case .alignment: alignmentByteCount
         }
     }
 
-    /// Streams, codes and their scales, and what layers make of them.
+    /// Of regions that models of tokens share.
+    private func own(_ byteCount: Int) -> Int { plan.scratch.byteCount > 0 ? 0 : byteCount }
+
+    /// What layers make of their codes.
+    private var layerByteCount: Int {
+        plan.wide.byteCount + plan.other.byteCount + plan.queries.byteCount + plan.queryScales.byteCount + plan.keyValueScales.byteCount
+    }
+
+    /// Streams, codes and their scales.
     private var activationByteCount: Int {
         let streams = plan.residual.byteCount + plan.slots.byteCount + plan.projected.byteCount + plan.normal.byteCount
-        let codes = plan.codes.byteCount + plan.scales.byteCount + plan.turnedCodes.byteCount + plan.queries.byteCount
-            + plan.queryScales.byteCount + plan.keyValueScales.byteCount
-        let results = plan.wide.byteCount + plan.other.byteCount + plan.fractionBits.byteCount + plan.shifts.byteCount
+        let codes = plan.codes.byteCount + plan.scales.byteCount + plan.turnedCodes.byteCount
+        let results = plan.fractionBits.byteCount + plan.shifts.byteCount
         let corrections = plan.correction.byteCount + plan.correctionFractionBits.byteCount + plan.correctionCodes.byteCount
             + plan.correctionScales.byteCount
         return streams + codes + results + corrections

@@ -72,6 +72,14 @@ public struct RecentTokens {
         next = next + 1 == capacity ? 0 : next + 1
         count = min(count + 1, capacity)
     }
+
+    /// All of them, the oldest first.
+    var parts: (UnsafeBufferPointer<UInt32>, UnsafeBufferPointer<UInt32>) {
+        let start = count < capacity ? 0 : next
+        return (
+            UnsafeBufferPointer(start: tokens + start, count: count - start),
+            UnsafeBufferPointer(start: tokens, count: start))
+    }
 }
 
 extension Session {

@@ -16,7 +16,7 @@ public struct Session: ~Copyable {
     public var profile = Profile(nil)
 
     /// Positions fed so far.
-    public private(set) var position = 0
+    public internal(set) var position = 0
     /// Positions of the last call of `feed`, whose residual rows are still there.
     var fedCount = 0
 

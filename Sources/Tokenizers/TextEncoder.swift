@@ -20,6 +20,8 @@ public struct TextEncoder {
     /// Bytes of the text that are encoded.
     public private(set) var offset = 0
     private var partStart = 0
+    /// A tokenizer that puts a space before a text does so before this one.
+    private let putsSpaceFirst: Bool
     /// No merge crosses this place.
     private var pieceEnd = 0
     /// Rank of the merge of a token and its right neighbour, or `noMerge`.
@@ -31,12 +33,15 @@ public struct TextEncoder {
 
     /// - Parameters:
     ///   - blockSize: symbols of a block; 0 for a model that takes no blocks, and at least 1 for a tokenizer of words.
+    ///   - isContinued: the text goes on after another
     public init(
-        _ tokenizer: Tokenizer, blockSize: Int = 0, text: UnsafeBufferPointer<UInt8>, scratch: UnsafeMutableRawPointer
+        _ tokenizer: Tokenizer, blockSize: Int = 0, text: UnsafeBufferPointer<UInt8>, isContinued: Bool = false,
+        scratch: UnsafeMutableRawPointer
     ) {
         precondition(blockSize > 0 || tokenizer.givesTokens, "words need a block size")
         self.tokenizer = tokenizer
         self.blockSize = blockSize
+        putsSpaceFirst = tokenizer.putsSpaceFirst && !isContinued
         let bytes = text.baseAddress ?? UnsafePointer(scratch.assumingMemoryBound(to: UInt8.self))
         self.text = ClassedText(bytes: bytes, byteCount: text.count)
         ranks = scratch.assumingMemoryBound(to: UInt32.self)
@@ -104,7 +109,7 @@ public struct TextEncoder {
     /// Section 8.6, steps 1 and 3: the tokens before any merge.
     private func fill(to end: Int) -> Int {
         var count = 0
-        if offset == 0, tokenizer.putsSpaceFirst {
+        if offset == 0, putsSpaceFirst {
             tokens[0] = tokenizer.character(0x20) ?? tokenizer.byteTokens[0x20]
             count = 1
         }

@@ -48,7 +48,7 @@ import Testing
             let parts = ["embedder", "core", "head", "tables", "tokenizer", "padding"]
             #expect(parts.reduce(0) { $0 + (file[$1] ?? 0) } == budget.fileByteCount)
             for part in parts where file[part] != 0 { #expect(text[part] == file[part], "\(part)") }
-            let groups = ["keys and values", "activations", "attention scratch", "logits", "sampler", "text", "threads", "alignment"]
+            let groups = ["keys and values", "activations", "layers and logits", "attention scratch", "logits", "sampler", "text", "threads", "alignment"]
             #expect(groups.reduce(0) { $0 + (arena[$1.replacing(" ", with: "_")] ?? 0) } == budget.plan.arenaByteCount)
             for group in groups {
                 let number = arena[group.replacing(" ", with: "_")]

@@ -50,7 +50,8 @@ STLM_NOALLOC uint32_t stlm_fast_core_count(void);
 /* Of this process, from the system: resident now, and the most so far. */
 STLM_NOALLOC void stlm_resident_bytes(uint64_t *now, uint64_t *peak);
 
-/* SIGINT and SIGTERM set a flag (a second SIGINT ends at once); writing to a closed pipe is an error, not a signal. */
+/* SIGINT and SIGTERM set a flag (a second SIGINT ends at once); writing to a closed pipe or beyond the limit of a
+   file's size is an error, not a signal. */
 STLM_NOALLOC void stlm_signals_install(void);
 STLM_NOALLOC int32_t stlm_signal_received(void);
 STLM_NOALLOC _Noreturn void stlm_exit(int32_t status);

@@ -1,0 +1,100 @@
+import CPlatform
+import Console
+import FixedPoint
+import Kernels
+import ModelFile
+import STLM
+
+/// What a run begins with: a new sequence, or that of a session file.
+struct Beginning {
+    /// The generator of a session that drew something; its seed is of no use then.
+    var random: SplitMix64?
+    var recent: RecentTokens
+    /// Something precedes the prompt.
+    var isContinued = false
+}
+
+extension Session {
+    /// Goes on with `--session`, where it is given; nil after a complaint.
+    mutating func begin(_ options: Options, _ statistics: inout RunStatistics) -> Beginning? {
+        guard let path = options.session else { return Beginning(random: nil, recent: recentTokens()) }
+        let start = stlm_clock_nanoseconds()
+        var base: UnsafeRawPointer?
+        var byteCount = 0
+        let error = stlm_file_map(path, &base, &byteCount, nil)
+        guard error == 0, let base else {
+            complain("%n cannot be opened as a session file (%d); check the path", name: path, detail: stlm_error_text(error))
+            return nil
+        }
+        defer { stlm_file_unmap(base, byteCount, -1) }
+        do throws(SessionFileError) {
+            let restored = try restore(from: UnsafeRawBufferPointer(start: base, count: byteCount), slides: options.slides)
+            statistics.restoredCount = position
+            statistics.restoreNanoseconds = stlm_clock_nanoseconds() - start
+            return Beginning(random: restored.random, recent: restored.recent, isContinued: position > 0)
+        } catch {
+            complainAbout(error, path)
+            return nil
+        }
+    }
+
+    /// Writes `--save-session`, where it is given; the exit code.
+    /// - Parameters:
+    ///   - next: what was drawn and not fed
+    func end(
+        _ options: Options, random: SplitMix64?, recent: RecentTokens, next: UnsafeBufferPointer<UInt32>, _ statistics: inout RunStatistics
+    ) -> Int32 {
+        guard let path = options.savedSession else { return ExitCode.success }
+        let start = stlm_clock_nanoseconds()
+        guard let file = OutputFile(path) else { return ExitCode.failure }
+        let descriptor = file.descriptor
+        var writeError: Int32 = 0
+        do throws(SessionFileError) {
+            try save(random: random, recent: recent, next: next) { bytes in
+                if stlm_signal_received() != 0 { return false }
+                writeError = stlm_write(descriptor, bytes.baseAddress, bytes.count)
+                return writeError == 0
+            }
+        } catch {
+            // An interrupt, as long as no error is told below.
+            if writeError == 0 { return 130 }
+        }
+        if !file.commit(writeError) { return ExitCode.failure }
+        statistics.savedByteCount = savedByteCount(recent: recent, next: next)
+        statistics.saveNanoseconds = stlm_clock_nanoseconds() - start
+        return ExitCode.success
+    }
+}
+
+/// The sentence of a session file that cannot be gone on from.
+private func complainAbout(_ error: SessionFileError, _ path: Arguments.Word) {
+    switch error {
+    case .notCausal:
+        complain("this model sees the whole text at once (it is not causal), so that no session of it can be kept; leave %n out", name: path)
+    case .notWritten:
+        complain("%n cannot be written", name: path)
+    case .truncated:
+        complain("%n ends early; copy it again, or save the session anew with --save-session", name: path)
+    case .wrongByteCount(let have, let need):
+        complain("%n has %a bytes and should have %b; copy it again", name: path, have, Int(min(need, UInt64(Int.max))))
+    case .notASession:
+        complain("%n is no session file; make one with --save-session", name: path)
+    case .unknownVersion(let version):
+        complain("%n has version %a and this program knows version 1; save the session anew with --save-session", name: path, Int(version))
+    case .damaged:
+        complain("%n is damaged: a checksum is wrong; copy it again, or save the session anew with --save-session", name: path)
+    case .impossible:
+        complain("%n holds numbers that no session has; save it anew with --save-session", name: path)
+    case .otherModel:
+        complain("%n was saved with another model file; give that one, or save the session anew with --save-session", name: path)
+    case .otherKeyValueType(let saved, let own):
+        let name = UnsafeRawPointer(saved.name.utf8Start).assumingMemoryBound(to: CChar.self)
+        if own == .int16 {
+            complain("%n was saved with --kv %d; give it here too", name: path, detail: name)
+        } else {
+            complain("%n was saved with --kv %d and not with the one given here; give the same", name: path, detail: name)
+        }
+    case .contextFull(let needed, let context):
+        complain("%n takes %a positions and the context has %b; give a greater --context", name: path, needed, context)
+    }
+}

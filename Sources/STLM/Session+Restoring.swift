@@ -1,0 +1,154 @@
+import FixedPoint
+import Kernels
+import ModelFile
+
+/// What of a saved session lies outside of it.
+public struct RestoredSampling {
+    /// The generator, if one was saved.
+    public let random: SplitMix64?
+    /// As many of the last tokens as are known, in the session's own ring.
+    public let recent: RecentTokens
+}
+
+extension Session {
+    /// Becomes the session that was saved: what comes then is the same to the bit. After an error the session is a new one.
+    ///
+    /// Keys and values are those of the file but for the last position, which is fed anew, so that its logits are there.
+    /// - Parameters:
+    ///   - byteCount: of the whole file, where that is known
+    ///   - slides: a last input beyond the context makes room for itself, as in a generation that slides
+    ///   - read: fills the buffer with the next bytes of the file; false if there are not so many
+    public mutating func restore(
+        byteCount: Int? = nil, slides: Bool = false, _ read: (UnsafeMutableRawBufferPointer) -> Bool
+    ) throws(SessionFileError) -> RestoredSampling {
+        reset()
+        if !model.record.isCausal { throw .notCausal }
+        var reader = SessionReader()
+        let header = try checkedHeader(byteCount, &reader, read)
+        let inputCount = Int(header.inputCount)
+        if header.positionCount > plan.contextTokenCount || inputCount > plan.contextTokenCount && !slides {
+            throw .contextFull(needed: inputCount, context: plan.contextTokenCount)
+        }
+
+        var last = InlineArray<32, UInt32>(repeating: 0)  // Limit.blockSize
+        try readInputs(header, &last, &reader, read)
+        let recent = try readRecent(header, last, &reader, read)
+        try readKeysAndValues(header, &reader, read)
+        let checksum = reader.sum.value
+        var written: UInt32 = 0
+        try withUnsafeMutableBytes(of: &written) { bytes throws(SessionFileError) in try reader.fill(bytes, read) }
+        if written != checksum { throw .damaged }
+        if !reader.isPossible { throw .impossible }
+
+        position = header.positionCount
+        if inputCount > 0 {
+            do {
+                if position == plan.contextTokenCount { try slide() }
+                try withUnsafeBytes(of: &last) { bytes throws(SessionError) in
+                    try feed(UnsafeBufferPointer(
+                        start: bytes.baseAddress!.assumingMemoryBound(to: UInt32.self), count: model.inputSize))
+                }
+            } catch {
+                reset()
+                throw .impossible
+            }
+        }
+        return RestoredSampling(random: header.flags == 0 ? nil : SplitMix64(seed: header.randomState), recent: recent)
+    }
+
+    /// The same from bytes in memory, which must be the whole file.
+    public mutating func restore(from file: UnsafeRawBufferPointer, slides: Bool = false) throws(SessionFileError) -> RestoredSampling {
+        var offset = 0
+        return try restore(byteCount: file.count, slides: slides) { buffer in
+            if file.count - offset < buffer.count { return false }
+            if !buffer.isEmpty { buffer.copyMemory(from: UnsafeRawBufferPointer(rebasing: file[offset..<offset + buffer.count])) }
+            offset += buffer.count
+            return true
+        }
+    }
+
+    private func checkedHeader(
+        _ byteCount: Int?, _ reader: inout SessionReader, _ read: SessionReader.Read
+    ) throws(SessionFileError) -> SessionFileHeader {
+        var header = SessionFileHeader()
+        try withUnsafeMutableBytes(of: &header) { bytes throws(SessionFileError) in try reader.fill(bytes, read) }
+        if header.magic != SessionFileHeader.magic { throw .notASession }
+        if header.version != SessionFileHeader.version { throw .unknownVersion(header.version) }
+        if header.headerChecksum != header.ownChecksum { throw .damaged }
+        if let byteCount, UInt64(byteCount) != header.fileByteCount {
+            throw .wrongByteCount(have: byteCount, need: header.fileByteCount)
+        }
+        let file = model.file
+        if header.modelFormatVersion != file.header.formatVersion || header.modelByteCount != UInt64(file.byteCount)
+            || header.modelChecksum != file.header.checksum {
+            throw .otherModel
+        }
+        guard header.keyValueType < UInt32(KeyValueType.count), header.inputSize == UInt32(model.inputSize),
+            header.inputCount <= model.record.contextMaximum + 1, header.recentCount <= UInt32(Limit.repeatWindow),
+            header.flags & ~SessionFileHeader.hasRandom == 0, header.flags != 0 || header.randomState == 0
+        else { throw .impossible }
+        let type = KeyValueType(rawValue: UInt8(header.keyValueType))!
+        if type != plan.keyValueType { throw .otherKeyValueType(saved: type, own: plan.keyValueType) }
+        let need = sessionFileByteCount(inputCount: Int(header.inputCount), recentCount: Int(header.recentCount))
+        if header.fileByteCount != UInt64(need) { throw .impossible }
+        return header
+    }
+
+    /// All inputs but the last go to the history, the last to `last`: it may have no room yet.
+    private func readInputs(
+        _ header: SessionFileHeader, _ last: inout InlineArray<32, UInt32>, _ reader: inout SessionReader, _ read: SessionReader.Read
+    ) throws(SessionFileError) {
+        if header.inputCount == 0 { return }
+        let numbers = header.positionCount * model.inputSize, size = model.inputSize
+        try reader.fill(UnsafeMutableRawBufferPointer(start: historyPointer, count: numbers * 4), read)
+        for k in 0..<numbers where Int(historyPointer[k]) >= model.inputLimit { reader.isPossible = false }
+        try withUnsafeMutableBytes(of: &last) { bytes throws(SessionFileError) in
+            try reader.fill(UnsafeMutableRawBufferPointer(rebasing: bytes[..<(size * 4)]), read)
+        }
+        for k in 0..<size where Int(last[k]) >= model.inputLimit { reader.isPossible = false }
+    }
+
+    /// Of the recent tokens and the history the longer list, whose end is that of the shorter: it serves any window.
+    private func readRecent(
+        _ header: SessionFileHeader, _ last: InlineArray<32, UInt32>, _ reader: inout SessionReader, _ read: SessionReader.Read
+    ) throws(SessionFileError) -> RecentTokens {
+        var recent = recentTokens()
+        let limit = model.writesBlocks ? Int(Symbol.pad) : model.logitCount
+        for _ in 0..<header.recentCount {
+            var number: UInt32 = 0
+            try withUnsafeMutableBytes(of: &number) { bytes throws(SessionFileError) in try reader.fill(bytes, read) }
+            if Int(number) < limit { recent.append(number) } else { reader.isPossible = false }
+        }
+        if header.inputCount == 0 || !model.canGenerate { return recent }
+        let numbers = header.positionCount * model.inputSize, all = numbers + model.inputSize
+        func isCounted(_ number: UInt32) -> Bool { !model.takesBlocks || number < Symbol.pad }
+        func input(_ k: Int) -> UInt32 { k < numbers ? historyPointer[k] : last[k - numbers] }
+        var counted = 0
+        for k in 0..<all where isCounted(input(k)) { counted += 1 }
+        if counted <= Int(header.recentCount) { return recent }
+        recent = recentTokens()
+        for k in 0..<all where isCounted(input(k)) { recent.append(input(k)) }
+        return recent
+    }
+
+    private func readKeysAndValues(
+        _ header: SessionFileHeader, _ reader: inout SessionReader, _ read: SessionReader.Read
+    ) throws(SessionFileError) {
+        var failure: SessionFileError?
+        forEachRun(positionCount: header.positionCount) { head, size, positions, room in
+            do throws(SessionFileError) {
+                try reader.fill(room, read)
+            } catch {
+                failure = error
+                return false
+            }
+            let byteCount = head.type.positionByteCount(headSize: size)
+            for position in positions {
+                let from = UnsafeRawPointer(room.baseAddress! + (position - positions.lowerBound) * byteCount)
+                if !head.restore(position, headSize: size, from: from) { reader.isPossible = false }
+            }
+            return true
+        }
+        if let failure { throw failure }
+    }
+}
