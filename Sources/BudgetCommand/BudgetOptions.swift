@@ -2,6 +2,7 @@ import CPlatform
 import Console
 import Kernels
 import ModelFile
+import RunCommands
 import STLM
 
 /// The words of stlm-budget's command line, checked. Wrong use is complained about where it is found.
@@ -101,16 +102,9 @@ struct BudgetOptions {
     }
 
     private mutating func keyValueType(_ flag: Word, _ words: inout Arguments) -> Bool {
-        guard let word = value(flag, &words) else { return false }
-        for number in 0..<KeyValueType.count {
-            let type = KeyValueType(rawValue: number)!
-            if equals(word, type.name) {
-                keyValueType = type
-                return true
-            }
-        }
-        complain("%n takes int16, int8 or int4, not '%d'", name: flag, detail: word)
-        return false
+        guard let word = value(flag, &words), let type = namedKeyValueType(flag, word) else { return false }
+        keyValueType = type
+        return true
     }
 
     private func endsWith(_ word: Word, _ ending: StaticString) -> Bool {

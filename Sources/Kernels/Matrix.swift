@@ -46,6 +46,9 @@ public struct Matrix {
     /// Bytes that reading a block of 16 rows takes.
     public var blockByteCount: Int { lineCount &* 64 &+ encoding.groupScaleByteCount(columns: columns) &+ 32 }
 
+    /// Of all of it, as the file has it.
+    public var byteCount: Int { encoding.byteCount(rows: rows, columns: columns) }
+
     /// Bytes that reading one row takes, about.
     public var rowByteCount: Int { blockByteCount / 16 }
 

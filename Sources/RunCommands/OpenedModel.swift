@@ -75,7 +75,7 @@ package func complainAbout(_ error: SessionError) {
     case .arenaTooSmall(let have, let need):
         complain("the arena has %a bytes and %b are needed", have, need)
     case .weightsDoNotFit(let limit, let least):
-        complain("the weights may take %a bytes and need %b at least, which pass through memory piece by piece", limit, least)
+        complain("the weights may take %a bytes and need %b at least; give a greater --memory-limit", limit, least)
     case .notCausal:
         complain("this model sees the whole text at once (it is not causal), so that a text cannot be scored token by token")
     }

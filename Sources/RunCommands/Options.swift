@@ -201,16 +201,9 @@ struct Options {
     }
 
     private mutating func keyValueType(_ flag: Word, _ words: inout Arguments) -> Bool {
-        guard let word = value(flag, &words) else { return false }
-        for number in 0..<KeyValueType.count {
-            let type = KeyValueType(rawValue: number)!
-            if equals(word, type.name) {
-                keyValueType = type
-                return true
-            }
-        }
-        complain("%n takes int16, int8 or int4, not '%d'", name: flag, detail: word)
-        return false
+        guard let word = value(flag, &words), let type = namedKeyValueType(flag, word) else { return false }
+        keyValueType = type
+        return true
     }
 
     private func q16(_ flag: Word, _ words: inout Arguments, _ least: UInt32, _ most: UInt32, _ target: inout UInt32?) -> Bool {
@@ -238,4 +231,14 @@ struct Options {
         if let repeatWindow { settings.repeatWindow = repeatWindow }
         return settings
     }
+}
+
+/// The type of keys and values that a flag's value names; nil after a complaint.
+package func namedKeyValueType(_ flag: Arguments.Word, _ word: Arguments.Word) -> KeyValueType? {
+    for number in 0..<KeyValueType.count {
+        let type = KeyValueType(rawValue: number)!
+        if equals(word, type.name) { return type }
+    }
+    complain("%n takes int16, int8 or int4, not '%d'", name: flag, detail: word)
+    return nil
 }

@@ -224,7 +224,7 @@ public struct MemoryPlan: Sendable {
         if weights != nil {
             window = reserve(MemoryLayout<WeightWindow>.stride)
             keptBlocks = reserve(model.file.tensorCount * 4)
-            passOrder = reserve(model.passedLayerCount * 4)
+            passOrder = reserve(model.layerCount * 4)
         }
     }
 

@@ -40,8 +40,8 @@ extension Session {
             }
         }
         var count = 0
-        model.visitLayers { tensor, _ in
-            order[count] = tensor
+        model.visitLayers { layer, _ in
+            order[count] = model.base(layer)
             count += 1
         }
         stlm_window_begin(model.file.base, model.file.byteCount, descriptor)
@@ -76,7 +76,7 @@ extension Session {
 
     /// Fetches the beginning of the layer that is likely to come next.
     private func fetchNext(after matrix: Matrix) {
-        let count = model.passedLayerCount, order = passOrder
+        let count = model.layerCount, order = passOrder
         var place = window.pointee.place
         for _ in 0..<count where order[place] != matrix.tensor { place = (place + 1) % count }
         for _ in 0..<count {

@@ -34,7 +34,7 @@ public struct WeightPlan: Sendable {
     /// What a plan's arena is larger by.
     public static func arenaByteCount(_ model: Model) -> Int {
         Layout.align(MemoryLayout<WeightWindow>.stride, 64) + Layout.align(model.file.tensorCount * 4, 64)
-            + Layout.align(model.passedLayerCount * 4, 64)
+            + Layout.align(model.layerCount * 4, 64)
     }
 
     /// A piece is a block of 16 rows at least.
@@ -73,11 +73,6 @@ public struct WeightPlan: Sendable {
     }
 }
 
-extension Matrix {
-    /// Of all of it, levels included.
-    var byteCount: Int { blockCount * blockByteCount + (encoding.levelCount + 3) / 4 * 4 }
-}
-
 extension Model {
     /// True for the matrices of linear layers and the tables of tokens and positions. All others are small and stay: vectors, rotations,
     /// corrections.
@@ -88,9 +83,10 @@ extension Model {
     }
 
     /// How often linear layers read a matrix for one position: a shared one for each of its steps, a byte decoder's for each slot.
+    @inline(never)
     func useCount(_ tensor: Int) -> Int {
         var count = 0
-        visitLayers { layer, times in if Int(layer) == tensor { count += times } }
+        visitLayers { layer, times in if Int(base(layer)) == tensor { count += times } }
         return count
     }
 
@@ -101,35 +97,37 @@ extension Model {
         return sum
     }
 
-    /// Layers in the order in which a position runs them.
-    var passedLayerCount: Int {
+    /// Linear layers that a position runs, each as often as steps have it.
+    var layerCount: Int {
         var count = 0
         visitLayers { _, _ in count += 1 }
         return count
     }
 
-    /// Calls `body` with the tensor of each linear layer, a corrected one's base, in the order of a position, and how often it runs in a row.
-    func visitLayers(_ body: (_ tensor: UInt32, _ times: Int) -> Void) {
+    /// Calls `body` with each linear layer in the order of a position, and how often it runs in a row.
+    @inline(never)
+    func visitLayers(_ body: (_ layer: LinearRecord, _ times: Int) -> Void) {
         let slots = record.head.kind == HeadKind.byteDecoder.rawValue ? blockSize : 1
         for index in 0..<headSteps.lowerBound { visitLayers(file.step(index)) { body($0, 1) } }
-        if writesBlocks { body(base(record.head.projection), 1) }
+        if writesBlocks { body(record.head.projection, 1) }
         for index in headSteps { visitLayers(file.step(index)) { body($0, slots) } }
-        body(base(record.head.output), slots)
+        body(record.head.output, slots)
     }
 
-    private func visitLayers(_ step: StepRecord, _ body: (UInt32) -> Void) {
+    private func visitLayers(_ step: StepRecord, _ body: (LinearRecord) -> Void) {
         if step.attention != Layout.none {
             let attention = file.attention(Int(step.attention))
-            body(base(attention.qkv))
-            body(base(attention.output))
+            body(attention.qkv)
+            body(attention.output)
         }
         if step.feedForward != Layout.none {
             let feedForward = file.feedForward(Int(step.feedForward))
-            if feedForward.kind == FeedForwardKind.gated.rawValue { body(base(feedForward.gate)) }
-            body(base(feedForward.up))
-            body(base(feedForward.down))
+            if feedForward.kind == FeedForwardKind.gated.rawValue { body(feedForward.gate) }
+            body(feedForward.up)
+            body(feedForward.down)
         }
     }
 
-    private func base(_ layer: LinearRecord) -> UInt32 { file.corrected(Int(layer.tensor))?.base ?? layer.tensor }
+    /// The tensor that is read, of a corrected one its base.
+    func base(_ layer: LinearRecord) -> UInt32 { file.corrected(Int(layer.tensor))?.base ?? layer.tensor }
 }
