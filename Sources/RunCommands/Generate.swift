@@ -19,6 +19,7 @@ func generate(_ options: Options) -> Int32 {
         var settings = SessionOptions(model, kernels: kernels)
         settings.contextTokenCount = options.contextTokenCount
         settings.keyValueType = options.keyValueType
+        settings.keptPositionCount = options.keptPositionCount
         settings.threadCount = threadCount(options)
         if let batch = options.batchTokenCount { settings.batchTokenCount = batch }
         settings.sampling = options.sampling(settings.sampling)
@@ -77,6 +78,10 @@ private func refuse(_ options: Options, _ model: Model) -> Int32? {
         complain("this model sees the whole text at once (it is not causal), so that no session of it can be kept; leave --session and --save-session out")
         return ExitCode.failure
     }
+    if options.keptPositionCount != nil, !options.slides {
+        complain("--keep says what --slide keeps; give both, or leave it out")
+        return ExitCode.usage
+    }
     if options.ids != nil, options.prompt != nil {
         complain("give a prompt with -p or token ids with --ids, not both")
         return ExitCode.usage
@@ -121,13 +126,13 @@ private func readPrompt(
     }
 }
 
-/// With --slide, the tail of a prompt that does not fit, after the begin token where there is one.
+/// With --slide, the first positions of a prompt that does not fit, and the last.
 private func fit(
     _ numbers: UnsafeMutableBufferPointer<UInt32>, _ model: Model, _ plan: MemoryPlan, slides: Bool
 ) -> UnsafeBufferPointer<UInt32> {
-    let most = plan.contextTokenCount * model.inputSize
+    let most = plan.contextTokenCount * model.inputSize, kept = plan.keptPositionCount * model.inputSize
     if !slides || numbers.count <= most { return UnsafeBufferPointer(numbers) }
-    let tail = UnsafeMutableBufferPointer(rebasing: numbers[(numbers.count - most)...])
-    if let bos = model.bosToken { tail[0] = bos }
-    return UnsafeBufferPointer(tail)
+    let left = numbers.count - most
+    for k in kept..<most { numbers[k] = numbers[k + left] }
+    return UnsafeBufferPointer(rebasing: numbers[..<most])
 }

@@ -32,7 +32,8 @@ func printHelp() -> Int32 {
           --seed N              one seed gives one text, everywhere (a random one; --stats prints it)
           --stop TEXT           end before TEXT is written; up to 8 times
           --ignore-eos          go on after the end of a text
-          --slide               go on when the context is full, with its last half
+          --slide               go on when the context is full: half of it is forgotten, time and memory stay the same
+          --keep N              positions at the beginning that --slide never forgets (1)
           --no-echo             do not print the prompt
           --memory-limit SIZE   take no more memory than 24MiB, say: weights that do not fit are read anew for each token
           --save-session FILE   keep in FILE what was read and written, to go on from; an interrupt keeps nothing

@@ -68,6 +68,8 @@ package func complainAbout(_ error: SessionError) {
     switch error {
     case .contextOutOfRange(let asked, let maximum):
         complain("a context of %a is not to be had; this model has positions for 1 to %b", asked, maximum)
+    case .keptOutOfRange(let asked, let context):
+        complain("--keep %a leaves no room in a context of %b positions; keep fewer, or give a greater --context", asked, context)
     case .tokenOutOfRange(let token, let size):
         complain("id %a is out of range; this model takes ids 0 to %b", Int(token), size - 1)
     case .contextFull(let needed, let context):

@@ -46,6 +46,8 @@ struct Options {
     var stopCount = 0
     var ignoresEnd = false
     var slides = false
+    /// First positions that sliding keeps.
+    var keptPositionCount: Int?
     var echoes = true
     var printsStats = false
     var json = false
@@ -133,6 +135,7 @@ struct Options {
         }
         if equals(flag, "--ignore-eos") { return set(flag, generate, &ignoresEnd) }
         if equals(flag, "--slide") { return set(flag, generate, &slides) }
+        if equals(flag, "--keep") { return count(flag, &words, generate, 0, UInt64(Limit.context) - 1, &keptPositionCount) }
         if equals(flag, "--stats") { return set(flag, generate, &printsStats) }
         if equals(flag, "--json") { return set(flag, ~(generate | Verb.logits.rawValue), &json) }
         if equals(flag, "--verify") { return set(flag, Verb.info.rawValue, &verifies) }

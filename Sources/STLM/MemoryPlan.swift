@@ -12,6 +12,8 @@ public struct SessionOptions: Sendable {
     /// Positions computed at once while a prompt is read: more read the weights less often. A model that is not causal needs all of
     /// them at once.
     public var batchTokenCount = 64
+    /// Positions at the beginning that a session which slides keeps; nil is 1, or 0 in a context of 1. `Session.slide`
+    public var keptPositionCount: Int?
     /// Rows of logits kept: 1 for generation, more where every position is wanted.
     public var logitRowCount = 1
     public var threadCount = 1
@@ -49,6 +51,7 @@ public struct MemoryPlan: Sendable {
 
     public let contextTokenCount: Int
     public let keyValueType: KeyValueType
+    public let keptPositionCount: Int
     public let batchTokenCount: Int
     public let logitRowCount: Int
     public let threadCount: Int
@@ -143,6 +146,8 @@ public struct MemoryPlan: Sendable {
         let batch = model.record.isCausal ? max(1, min(options.batchTokenCount, context)) : context
         contextTokenCount = context
         keyValueType = options.keyValueType
+        keptPositionCount = options.keptPositionCount ?? min(1, context - 1)
+        if !(0..<context).contains(keptPositionCount) { throw .keptOutOfRange(asked: keptPositionCount, context: context) }
         batchTokenCount = batch
         logitRowCount = max(1, min(options.logitRowCount, batch))
         threadCount = max(1, min(options.threadCount, Int(STLM_POOL_THREADS_MAX)))

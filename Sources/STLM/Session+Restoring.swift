@@ -108,28 +108,46 @@ extension Session {
         for k in 0..<size where Int(last[k]) >= model.inputLimit { reader.isPossible = false }
     }
 
-    /// Of the recent tokens and the history the longer list, whose end is that of the shorter: it serves any window.
+    /// The recent tokens, or the inputs where they are more and end with the same: they serve a wider window, too. After sliding the inputs
+    /// have a gap, which shows where recent tokens reach beyond it.
     private func readRecent(
         _ header: SessionFileHeader, _ last: InlineArray<32, UInt32>, _ reader: inout SessionReader, _ read: SessionReader.Read
     ) throws(SessionFileError) -> RecentTokens {
         var recent = recentTokens()
         let limit = model.writesBlocks ? Int(Symbol.pad) : model.logitCount
+        let usesInputs = header.inputCount > 0 && model.canGenerate
+        let inputs = usesInputs ? header.positionCount * model.inputSize + model.inputSize : 0
+        var counted = 0
+        for k in 0..<inputs where isRecent(recentInput(k, header, last)) { counted += 1 }
+        var isEndOfInputs = counted > Int(header.recentCount)
+        // The input that the next recent token should be, if those are the end of the inputs.
+        var k = 0, left = counted - Int(header.recentCount)
+        while k < inputs, left > 0 {
+            if isRecent(recentInput(k, header, last)) { left -= 1 }
+            k += 1
+        }
         for _ in 0..<header.recentCount {
             var number: UInt32 = 0
             try withUnsafeMutableBytes(of: &number) { bytes throws(SessionFileError) in try reader.fill(bytes, read) }
             if Int(number) < limit { recent.append(number) } else { reader.isPossible = false }
+            while isEndOfInputs, !isRecent(recentInput(k, header, last)) { k += 1 }
+            if isEndOfInputs, recentInput(k, header, last) != number { isEndOfInputs = false }
+            k += 1
         }
-        if header.inputCount == 0 || !model.canGenerate { return recent }
-        let numbers = header.positionCount * model.inputSize, all = numbers + model.inputSize
-        func isCounted(_ number: UInt32) -> Bool { !model.takesBlocks || number < Symbol.pad }
-        func input(_ k: Int) -> UInt32 { k < numbers ? historyPointer[k] : last[k - numbers] }
-        var counted = 0
-        for k in 0..<all where isCounted(input(k)) { counted += 1 }
-        if counted <= Int(header.recentCount) { return recent }
+        if !isEndOfInputs { return recent }
         recent = recentTokens()
-        for k in 0..<all where isCounted(input(k)) { recent.append(input(k)) }
+        for k in 0..<inputs where isRecent(recentInput(k, header, last)) { recent.append(recentInput(k, header, last)) }
         return recent
     }
+
+    /// Of all inputs, the last of which is not in the history yet.
+    private func recentInput(_ k: Int, _ header: SessionFileHeader, _ last: InlineArray<32, UInt32>) -> UInt32 {
+        let numbers = header.positionCount * model.inputSize
+        return k < numbers ? historyPointer[k] : last[k - numbers]
+    }
+
+    /// A penalty is for tokens, or for bytes.
+    private func isRecent(_ number: UInt32) -> Bool { !model.takesBlocks || number < Symbol.pad }
 
     private func readKeysAndValues(
         _ header: SessionFileHeader, _ reader: inout SessionReader, _ read: SessionReader.Read

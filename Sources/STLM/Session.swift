@@ -95,19 +95,6 @@ public struct Session: ~Copyable {
         return true
     }
 
-    /// Makes room in a full context: keeps its last half (after the begin-of-sequence token, where there is one) and
-    /// reads it anew: arithmetic-1, section 10.
-    public mutating func slide() throws(SessionError) {
-        let size = model.inputSize
-        let keep = plan.contextTokenCount / 2
-        let dropped = (position - keep) * size
-        for k in 0..<keep * size { historyPointer[k] = historyPointer[dropped + k] }
-        if let bos = model.bosToken, keep > 0 { historyPointer[0] = bos }
-        reset()
-        // They lie where feed puts them, so that it copies each onto itself.
-        try feedAll(UnsafeBufferPointer(start: history, count: keep * size))
-    }
-
     func poisonScratch() {
         if plan.poisonsScratch { pointer(plan.scratch, as: UInt8.self).update(repeating: 0xA5, count: plan.scratch.byteCount) }
     }

@@ -2,6 +2,8 @@
 public enum SessionError: Error, Equatable, Sendable {
     /// A context of `asked` positions, where 1 ... `maximum` can be had.
     case contextOutOfRange(asked: Int, maximum: Int)
+    /// `asked` positions to keep while sliding, where a context of `context` leaves room for one fewer at most.
+    case keptOutOfRange(asked: Int, context: Int)
     /// Token `token` of a model whose vocabulary has `vocabularySize`.
     case tokenOutOfRange(token: UInt32, vocabularySize: Int)
     /// `needed` positions do not fit in the `context` of the session.

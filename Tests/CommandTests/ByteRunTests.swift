@@ -138,16 +138,17 @@ import Testing
         #expect(slid.errors.contains("(60 blocks in ") && slid.text.hasPrefix(full.text.dropLast(2)))
         let wide = try Program.run.call(words + ["--context", "32"])
         #expect(wide.errors.contains("(32 blocks in "))
-        // A prompt longer than the context is cut to its last 16 words.
+        // A prompt longer than the context is cut to its first word and its last 15.
         let long = (0..<40).map { "w\($0)" }
         let cut = try run(CommandFixture.slots, "-p", long.joined(separator: ","), "--slide", "-n", "3", "--temp", "0", "--no-echo")
-        let tail = try run(CommandFixture.slots, "--ids", try idsOfTheEnd(long.joined(separator: ",")), "--slide", "-n", "3", "--temp", "0")
-        let blocks = tail.text.split(whereSeparator: \.isWhitespace).compactMap { UInt32($0) }
+        let ends = try run(CommandFixture.slots, "--ids", try idsOfTheEnds(long.joined(separator: ",")), "--slide", "-n", "3", "--temp", "0")
+        let blocks = ends.text.split(whereSeparator: \.isWhitespace).compactMap { UInt32($0) }
         #expect(cut.status == 0 && cut.text == text(bytes([blocks])) + "\n", "\(cut.errors)")
     }
 
-    private func idsOfTheEnd(_ text: String) throws -> String {
-        try CommandFixture.opened(CommandFixture.slots).pieces(text.utf8).inputs.suffix(16).joined().map(String.init).joined(separator: " ")
+    private func idsOfTheEnds(_ text: String) throws -> String {
+        let inputs = try CommandFixture.opened(CommandFixture.slots).pieces(text.utf8).inputs
+        return (inputs.prefix(1) + inputs.suffix(15)).joined().map(String.init).joined(separator: " ")
     }
 
     /// A model whose end of a text is what it would write third.

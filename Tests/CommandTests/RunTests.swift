@@ -84,11 +84,20 @@ import Testing
         #expect(wide.text.split(separator: " ").count == 30)
         // A context of one position slides too.
         #expect(try run(CommandFixture.bare, "--ids", "1", "--context", "1", "--slide", "-n", "9").text.split(separator: " ").count == 9)
-        // A prompt longer than the context is cut to its last 16 ids.
+        // A prompt longer than the context is cut to its first ids and its last.
         let long = (0..<40).map { "\($0)" }
-        let cut = try run(CommandFixture.bare, "--ids", long.joined(separator: " "), "--slide", "-n", "3", "--temp", "0")
-        let tail = try run(CommandFixture.bare, "--ids", long.suffix(16).joined(separator: ","), "--slide", "-n", "3", "--temp", "0")
-        #expect(cut.status == 0 && cut.output == tail.output && cut.text.split(separator: " ").count == 3, "\(cut.errors)")
+        for kept in [0, 1, 5] {
+            let flags = ["--slide", "-n", "3", "--temp", "0", "--keep", "\(kept)"]
+            let cut = try Program.run.call([CommandFixture.bare, "--ids", long.joined(separator: " ")] + flags)
+            let ends = try Program.run.call([CommandFixture.bare, "--ids", (long.prefix(kept) + long.suffix(16 - kept)).joined(separator: ",")] + flags)
+            #expect(cut.status == 0 && cut.output == ends.output && cut.text.split(separator: " ").count == 3, "\(cut.errors)")
+            let plain = try Program.run.call([CommandFixture.bare, "--ids", long.joined(separator: " ")] + flags.dropLast(2))
+            #expect((plain.output == cut.output) == (kept == 1))
+        }
+        expectRefusal(try run(CommandFixture.bare, "--ids", "1", "--keep", "2"), status: 2, containing: "--keep says what --slide keeps")
+        expectRefusal(try run(CommandFixture.bare, "--ids", "1", "--slide", "--keep", "x"), status: 2, containing: "--keep takes a whole number")
+        expectRefusal(
+            try run(CommandFixture.bare, "--ids", "1", "--slide", "--keep", "16"), status: 1, containing: "leaves no room in a context of 16 positions")
     }
 
     @Test func stopStringsEndTheTextBeforeThem() throws {

@@ -99,6 +99,20 @@ import Testing
         }
     }
 
+    /// Far beyond the context: keys that are turned, in heads of 8, 24, 5 and 64 elements, and positions that are read anew.
+    @Test(arguments: ["int16", "int8", "int4"], [(32, 4, "rope"), (48, 2, "rope"), (30, 6, "learned"), (128, 2, "rope"), (32, 4, "sincos")])
+    func sameTextBeyondTheContext(_ type: String, _ shape: (Int, Int, String)) throws {
+        let folder = try TemporaryFolder()
+        let source = SyntheticSTLM { ($0.hiddenSize, $0.headCount, $0.groupSize, $0.positions) = (shape.0, shape.1, 2, shape.2) }
+        let model = try folder.file("m.stlm", source.packedBytes(.int8))
+        for flags in [[], ["--keep", "0"], ["--keep", "5", "--context", "11"]] {
+            let words = ["--ids", "1 14 16 25", "-n", "70", "--seed", "3", "--kv", type, "--slide", "--ignore-eos", "--temp", "1", "--top-k", "0"] + flags
+            let own = try Program.run.call([model] + words), reference = try Reference.call(["generate", model] + words)
+            #expect(own.status == 0 && own.text == reference.text, "\(own.errors)\(reference.errors)")
+            #expect(own.text.split(separator: " ").count == 70)
+        }
+    }
+
     @Test(arguments: ["1", "5", "32"]) func sameScore(_ context: String) throws {
         let folder = try TemporaryFolder()
         let path = try folder.file("t.txt", Array(String(repeating: "the bath he tea the\n", count: 4).utf8))

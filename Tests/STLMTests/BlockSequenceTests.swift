@@ -5,37 +5,8 @@ import STLM
 import TestSupport
 import Testing
 
-/// Sliding, and what blocks cost: arithmetic-1, sections 9 and 10.
+/// What blocks cost: arithmetic-1, section 9.
 @Suite struct BlockSequenceTests {
-    /// The context after a slide is the same as that of a new session that was fed the blocks that are kept.
-    @Test(arguments: ByteLevelSource.pairs, [1, 2, 7]) func slidingEqualsAFreshSession(_ pair: ByteLevelSource, _ context: Int) throws {
-        let packed = try pair.source.packed(.int8), model = packed.model, options = packed.options(context: context)
-        var pieces = SeededPieces(seed: 4)
-        let inputs = pieces.inputs(model, 30).map { $0.map { UInt32($0) } }
-        func end(_ session: borrowing Session, _ row: Int) -> [Int32] {
-            let logits = model.writesBlocks ? session.computeBlockLogits(row: row, of: session.likeliestBlock(row: row)) : session.computeLogits()
-            return Array(UnsafeBufferPointer(start: logits, count: model.outputSize * model.logitCount))
-        }
-        try packed.withSession(options) { session in
-            var fed: [[UInt32]] = []
-            for input in inputs {
-                if session.position == context {
-                    try session.slide()
-                    fed = Array(fed.suffix(context / 2))
-                    #expect(session.position == context / 2)
-                }
-                try session.feed(input)
-                fed.append(input)
-                let fresh = try packed.withSession(options) { other in
-                    try other.feed(Array(fed.joined()))
-                    return end(other, fed.count - 1)
-                }
-                #expect(end(session, 0) == fresh)
-                #expect(Array(UnsafeBufferPointer(start: session.history, count: fed.count * model.inputSize)) == Array(fed.joined()))
-            }
-        }
-    }
-
     /// A block costs what its symbols cost: all slots of byte slots, of a decoder those up to the one that closes it.
     @Test(arguments: ByteLevelSource.pairs) func aBlockCostsWhatItsSymbolsCost(_ pair: ByteLevelSource) throws {
         let packed = try pair.source.packed(.int16), model = packed.model, unit = packed.logitUnit

@@ -6,37 +6,8 @@ import STLM
 import TestSupport
 import Testing
 
-/// Sliding, and what tokens cost: arithmetic-1, sections 9 and 10.
+/// What tokens cost: arithmetic-1, section 9.
 @Suite struct SequenceTests {
-    /// The context after a slide is the same as that of a new session that was fed the tokens that are kept.
-    @Test(arguments: [1, 2, 3, 7, 16], [false, true])
-    func slidingEqualsAFreshSession(_ context: Int, hasBegin: Bool) throws {
-        let packed = try hasBegin ? SyntheticLlama2().packed(.int8) : SyntheticSTLM().packed(.int8)
-        let options = packed.options(context: context)
-        try packed.withSession(options) { session in
-            var fed: [UInt32] = [], numbers = SeededNumbers(seed: 4)
-            for step in 0..<60 {
-                if session.position == context {
-                    try session.slide()
-                    fed = Array(fed.suffix(context / 2))
-                    if hasBegin, !fed.isEmpty { fed[0] = 1 }
-                    #expect(session.position == context / 2)
-                }
-                let token = UInt32(numbers.next() % 96)
-                try session.feed([token])
-                fed.append(token)
-                if step % 7 == 0 || session.position == context {
-                    let fresh = try packed.withSession(options) { other in
-                        try fed.withUnsafeBufferPointer { _ = try other.feedAll($0) }
-                        return other.lastLogits()
-                    }
-                    #expect(session.lastLogits() == fresh)
-                    #expect((0..<fed.count).allSatisfy { session.history[$0] == fed[$0] })
-                }
-            }
-        }
-    }
-
     @Test func costsAreThoseOfASoftmax() throws {
         let packed = try SyntheticSTLM { $0.vocabularySize = 300 }.packed(.int16)
         let unit = packed.logitUnit

@@ -3,7 +3,7 @@
 import numpy as np
 
 from arithmetic import INT, sat32, scale
-from layers import Cache, attention, feed_forward, linear, normalise, total
+from layers import Cache, attention, drop, feed_forward, linear, normalise, total
 from model import BYTE_SLOTS, CORE, EMBEDDER, HEAD, LINEAR, PAD, SYMBOLS
 from refusal import require
 
@@ -92,6 +92,14 @@ class Forward:
     def reset(self):
         self.position = 0
         self.stream = Stream(self.model, CORE, self.model.causal, self.kv)
+
+    def drop(self, first, count):
+        """Section 10: forgets count positions from first on, and moves those after them down."""
+        for step, cache in zip(self.stream.steps, self.stream.caches):
+            if step.attention:
+                drop(step.attention, cache, first, count)
+        self.position -= count
+        self.stream.count -= count
 
     def logits(self, inputs, blocks=()):
         """Logits of inputs: (positions, vocabulary), or of a byte head (positions, slots, symbols). A byte decoder's slots

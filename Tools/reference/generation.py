@@ -12,10 +12,12 @@ from tokenizer import bytes_of_block
 class Session:
     """Tokens or blocks fed at the positions of one context, and all tokens or bytes that were fed or drawn since it began."""
 
-    def __init__(self, model, context, slide, seed, kv="int16"):
+    def __init__(self, model, context, slide, seed, kv="int16", keep=None):
         require(1 <= context <= model.context_maximum, f"context {context} is not in 1 ... {model.context_maximum}")
         require(model.bytes_in == model.bytes_out, "the model's input and output are not of one kind: it cannot go on from what it makes")
         self.model, self.context, self.slide = model, context, slide
+        self.kept = min(1, context - 1) if keep is None else keep
+        require(0 <= self.kept < context, f"of a context of {context} there cannot be kept {keep}")
         self.forward, self.random = Forward(model, kv), SplitMix(seed)
         self.window, self.history, self.result = [], [], None
 
@@ -23,7 +25,7 @@ class Session:
         require(inputs, "there is nothing to begin with")
         if len(inputs) > self.context:
             require(self.slide, f"the prompt's {len(inputs)} positions are more than the context of {self.context}")
-            inputs = self.last(inputs, self.context)
+            inputs = inputs[:self.kept] + inputs[len(inputs) - (self.context - self.kept):]
         for one in inputs:
             self.remember(one if self.model.bytes_in else [one])
         self.feed(inputs)
@@ -44,11 +46,6 @@ class Session:
             return chosen
         return self.forward.drawn(self.result, choose)
 
-    def last(self, inputs, count):
-        """The last inputs, the first of them replaced by bos_token where the model has one."""
-        kept = inputs[len(inputs) - count:]
-        return kept if self.model.bos is None or not kept else [self.model.bos] + kept[1:]
-
     def go_on(self, drawn):
         """Feeds what was drawn; False if the context is full. What sliding feeds anew is not drawn or begun anew:
         the history stays as it is."""
@@ -57,10 +54,15 @@ class Session:
         elif not self.slide:
             return False
         else:
-            kept = self.last(self.window, self.context // 2)
-            self.window = []
-            self.forward.reset()
-            self.feed(kept + [drawn])
+            distance = (self.context - self.kept + 1) // 2
+            del self.window[self.kept:self.kept + distance]
+            if self.model.causal and not (self.model.embedder.positions and not self.model.bytes_in):
+                self.forward.drop(self.kept, distance)
+                self.feed([drawn])
+            else:
+                inputs, self.window = self.window, []
+                self.forward.reset()
+                self.feed(inputs + [drawn])
         return True
 
 
@@ -85,10 +87,10 @@ def bytes_of(model, drawn):
 
 
 def generate(model, inputs, settings, count, seed=0, context=None, slide=False, ignore_end=False, stops=(), max_bytes=None,
-             kv="int16"):
+             kv="int16", keep=None):
     """Up to count drawn tokens or blocks after inputs and, where they stand for bytes, those. Without stop strings and a limit
     the bytes are those of all that was drawn."""
-    session = Session(model, model.context_default if context is None else context, slide, seed, kv)
+    session = Session(model, model.context_default if context is None else context, slide, seed, kv, keep)
     session.begin(list(inputs))
     ends = [model.end_block] if model.bytes_out else model.end_tokens
     made, text = [], b""

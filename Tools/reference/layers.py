@@ -203,6 +203,28 @@ def mix(heads, F):
     return v, b, F - b - 1
 
 
+def drop(layer, cache, first, count):
+    """Section 10: keys and values without count positions from first on, the keys behind them turned (section 6.2.4)."""
+    parts = [np.delete(part, slice(first, first + count), axis=0) for part in cache.parts]
+    if layer.rotation:
+        keys = [part[first:] for part in parts[:3]]
+        for part, turned in zip(keys, turn(layer, cache.kind, count, *keys)):
+            part[:] = turned
+    cache.parts = parts
+
+
+def turn(layer, kind, count, codes, m, e):
+    v, F = rshr(codes * m[..., None], 1), e - 1
+    b = 0
+    if kind != "int16":
+        v, b, F = mix(v, F)
+    rotate(v, layer.rotation.cos[count][None], -layer.rotation.sin[count][None])
+    F = F + b
+    if kind != "int16":
+        v, _, F = mix(v, F)
+    return KINDS[kind][0](v, F)
+
+
 def attend(layer, b, qc, qm, qe, kc, km, ke, vc, vm, ve):
     """One position's queries (H, s) over keys and values (positions, G, s). Arrays below are (G, H / G, positions)."""
     H, G, s = layer.head_count, layer.kv_head_count, layer.head_size

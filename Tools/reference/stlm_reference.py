@@ -92,7 +92,7 @@ def run_generate(model, a):
     require(0 <= a.seed < 2**64, f"seed {a.seed} is not in 0 ... 2^64 - 1")
     text = None if a.text is None else bytes_of_argument(a.text)
     inputs = prompt(model, text) if a.ids is None else parse_inputs(model, a.ids)
-    how = dict(seed=a.seed, context=a.context, slide=a.slide, ignore_end=a.ignore_eos, kv=a.kv)
+    how = dict(seed=a.seed, context=a.context, slide=a.slide, keep=a.keep, ignore_end=a.ignore_eos, kv=a.kv)
     if a.print == "ids":
         print(*numbers(generate(model, inputs, settings, a.n, **how)[0]))
         return
@@ -195,6 +195,7 @@ def arguments(words):
     sub.add_argument("--seed", type=int, default=0)
     sub.add_argument("--context", type=int)
     sub.add_argument("--slide", action="store_true")
+    sub.add_argument("--keep", type=int)
     sub.add_argument("--ignore-eos", action="store_true")
     sub.add_argument("--stop", action="append", default=[])
     sub.add_argument("--max-bytes", type=int)

@@ -69,15 +69,15 @@ class Sampling(unittest.TestCase):
 class Sequences(unittest.TestCase):
     settings = {**Sampling.settings, "repeat_penalty": 80000}
 
-    def run_against_document(self, model, ids, count, context, slide, ignore_end, seed):
-        """Section 10 word for word: every drawn token from a whole new computation of what stands in the context."""
+    def run_against_document(self, model, ids, count, context, slide, ignore_end, seed, keep):
+        """Section 10 word for word: every drawn token from a whole new computation of what stands in the context, as long as no keys and
+        values were moved."""
         if len(ids) > context:
-            ids = ids[-context:]
-            if model.bos is not None:
-                ids[0] = model.bos
+            ids = ids[:keep] + ids[len(ids) - context + keep:]
         window, history, random, made = list(ids), list(ids), SplitMix(seed), []
+        moved = None
         while len(made) < count:
-            logits = Forward(model).logits(window)[-1]
+            logits = (moved or Forward(model)).logits(window[-1:] if moved else window)[-1]
             token = sample(logits, model.logit_fraction_bits, self.settings, history, random)
             history.append(token)
             if token in model.end_tokens and not ignore_end:
@@ -86,26 +86,50 @@ class Sequences(unittest.TestCase):
             if len(window) == context:
                 if not slide:
                     break
-                half = context // 2
-                window = window[context - half:]
-                if half and model.bos is not None:
-                    window[0] = model.bos
+                dropped = -((keep - context) // 2)
+                if model.causal and not model.embedder.positions:
+                    if not moved:
+                        moved = Forward(model)
+                        moved.logits(window)
+                    moved.drop(keep, dropped)
+                window = window[:keep] + window[keep + dropped:]
             window.append(token)
         return made
 
+    def test_turned_keys(self):
+        """In the first layer, whose input is the token alone, keys and values that were moved are those of the new position."""
+        for kind, tolerance in (("int16", 3e-4), ("int8", 0.02), ("int4", 0.02)):
+            for size in (6, 24, 64):
+                model = opened(seed=8, context=40, steps=1, head_size=size)
+                ids = [int(i) for i in np.random.default_rng(5).integers(0, model.vocabulary_size, 40)]
+                moved, fresh = Forward(model, kind), Forward(model, kind)
+                moved.results(ids)
+                for dropped in (18, 2, 1):
+                    moved.drop(4, dropped)
+                    del ids[4:4 + dropped]
+                fresh.results(ids)
+                self.assertEqual(moved.position, len(ids))
+                (kc, km, ke, *values), (fc, fm, fe, *others) = moved.stream.caches[0].parts, fresh.stream.caches[0].parts
+                key, other = kc * km[..., None] * 2.0 ** -ke[..., None], fc * fm[..., None] * 2.0 ** -fe[..., None]
+                self.assertEqual(len(key), 19)
+                self.assertTrue((kc[:4] == fc[:4]).all())
+                self.assertLess(np.abs(key - other).max() / np.abs(other).max(), tolerance)
+                self.assertTrue(all((value == other).all() for value, other in zip(values, others)))
+
     def test_sequences(self):
-        for settings in ({}, {"bos": None}, {"causal": False}):
+        for settings in ({}, {"rotation": False}, {"positions": True}, {"causal": False}):
             model = opened(seed=6, **settings)
-            for context in (1, 2, 5):
-                for ids in ([5], [5, 6, 7, 8, 9, 10]):
+            for context, keep in ((1, 0), (2, 1), (5, 4), (5, 1), (5, 0), (7, 2)):
+                for ids in ([5], [5, 6, 7, 8, 9, 10, 11, 12]):
                     for slide in (False, True):
                         if len(ids) > context and not slide:
                             with self.assertRaises(Refused):
                                 generate(model, ids, self.settings, 9, context=context)
                             continue
                         for ignore in (False, True):
-                            got = generate(model, ids, self.settings, 9, 3, context, slide, ignore)[0]
-                            self.assertEqual(got, self.run_against_document(model, list(ids), 9, context, slide, ignore, 3))
+                            asked = None if keep == min(1, context - 1) else keep
+                            got = generate(model, ids, self.settings, 9, 3, context, slide, ignore, keep=asked)[0]
+                            self.assertEqual(got, self.run_against_document(model, list(ids), 9, context, slide, ignore, 3, keep))
                             if ignore:
                                 self.assertEqual(len(got), 9 if slide else min(9, context - len(ids) + 1))
 
@@ -114,6 +138,9 @@ class Sequences(unittest.TestCase):
         for context in (0, 21):
             with self.assertRaises(Refused):
                 Session(model, context, False, 0)
+        for keep in (-1, 7):
+            with self.assertRaises(Refused):
+                Session(model, 7, True, 0, keep=keep)
         with self.assertRaises(Refused):
             generate(model, [], self.settings, 1)
         self.assertEqual(len(generate(model, [5], self.settings, 50, ignore_end=True)[0]), 18)
