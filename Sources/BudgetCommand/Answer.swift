@@ -2,6 +2,12 @@ import Kernels
 import ModelFile
 import STLM
 
+/// A run with weights that pass through memory: what --memory-limit it is under, and bytes of weights that it reads for each token or block.
+struct PassingRun {
+    var memoryLimit: Int
+    var readByteCount: Int
+}
+
 /// The budget that was asked for, whether it fits, and what would.
 struct Answer {
     let model: Model
@@ -11,6 +17,8 @@ struct Answer {
     /// Ways to fit, each complete in itself, where the budget does not.
     private(set) var alternatives = InlineArray<4, MemoryAlternative?>(repeating: nil)
     private(set) var alternativeCount = 0
+    /// Where the budget does not fit but a run with weights that pass through memory does: under the least limit, and under the one given.
+    private(set) var passing: (least: PassingRun, given: PassingRun)?
     /// Bytes that the file would have to lose with all else as small as it can be, where nothing fits; 0 where something does.
     private(set) var excessByteCount = 0
 
@@ -20,6 +28,11 @@ struct Answer {
         self.limit = limit
         budget = MemoryBudget(model, try MemoryPlan(model, options))
         guard let limit, fits == false else { return }
+        if let least = budget.passedByteCount(model, under: budget.cannotRunUnder), let given = budget.passedByteCount(model, under: limit) {
+            passing = (
+                PassingRun(memoryLimit: budget.cannotRunUnder, readByteCount: least), PassingRun(memoryLimit: limit, readByteCount: given)
+            )
+        }
         add(MemoryBudget.longest(.context, model, options, limit: limit))
         var narrow = options
         for number in options.keyValueType.rawValue + 1..<KeyValueType.count {

@@ -22,8 +22,9 @@ func printBudgetHelp() -> Int32 {
 
         Resident at most is what stlm-run has in memory once a prompt has filled the context: the whole file, the arena,
         the prompt's ids, stacks, and the static program itself. A prompt's text and sampling other than the model's own
-        come on top. Pages of the file that are not used can be dropped and read again; under the second figure that
-        does not help either.
+        come on top; a session file (--session) does not, it passes through the arena. Pages of the file that are not used
+        can be dropped and read again, which stlm-run does under --memory-limit; the second figure is the least that
+        this takes.
 
         Examples:
           stlm-budget stories.stlm

@@ -56,6 +56,24 @@ private func writeLimit(_ out: inout Writer, _ answer: Answer, _ limit: Int) {
     }
     out.text("]")
     field(&out, "weights_exceed_by", answer.excessByteCount)
+    out.text(", \"would_run\": [")
+    if let (least, given) = answer.passing {
+        writeRun(&out, least)
+        if given.memoryLimit > least.memoryLimit {
+            out.text(", ")
+            writeRun(&out, given)
+        }
+    }
+    out.text("]")
+}
+
+private func writeRun(_ out: inout Writer, _ run: PassingRun) {
+    out.text("{\"flags\": \"")
+    writeFlag(&out, run)
+    out.text("\"")
+    field(&out, "memory_limit", run.memoryLimit)
+    field(&out, "weights_read", run.readByteCount)
+    out.text("}")
 }
 
 /// A name's spaces become underscores.

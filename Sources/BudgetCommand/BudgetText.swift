@@ -59,6 +59,27 @@ private func writeLimit(_ out: inout Writer, _ answer: Answer, _ limit: Int) {
         writeExcess(&out, answer)
         out.text("\n")
     }
+    guard let (least, given) = answer.passing else { return }
+    func write(_ out: inout Writer, _ name: StaticString, _ run: PassingRun) {
+        headline(&out, name, run.memoryLimit)
+        writeFlag(&out, run)
+        out.text(", ")
+        writeCost(&out, answer, run)
+        out.text("\n")
+    }
+    write(&out, "would run", least)
+    if given.memoryLimit > least.memoryLimit { write(&out, "or", given) }
+}
+
+func writeFlag(_ out: inout Writer, _ run: PassingRun) {
+    out.text("--memory-limit ")
+    out.number(run.memoryLimit)
+}
+
+/// What a run costs whose weights pass through memory.
+func writeCost(_ out: inout Writer, _ answer: Answer, _ run: PassingRun) {
+    out.grouped(run.readByteCount)
+    out.text(answer.model.takesBlocks ? " bytes of weights read for each block" : " bytes of weights read for each token")
 }
 
 /// What is to be done where no flag helps.

@@ -164,9 +164,30 @@ private func writeAdvice(_ out: inout Writer, _ answer: Answer) {
         out.grouped(answer.excessByteCount)
         out.text(" bytes: ")
         writeExcess(&out, answer)
-        out.text(".</p></section>\n")
-        return
+        out.text(".</p>\n")
+    } else {
+        writeAlternatives(&out, answer)
     }
+    if let (least, given) = answer.passing {
+        out.text("<div class=\"scroll\"><table><thead><tr><th>would run with</th><th>bytes of weights read for each ")
+        out.text(answer.model.takesBlocks ? "block" : "token")
+        out.text("</th></tr></thead><tbody>\n")
+        row(&out, least)
+        if given.memoryLimit > least.memoryLimit { row(&out, given) }
+        out.text("</tbody></table></div>\n")
+    }
+    out.text("</section>\n")
+}
+
+private func row(_ out: inout Writer, _ run: PassingRun) {
+    out.text("<tr><td><code>")
+    writeFlag(&out, run)
+    out.text("</code></td><td>")
+    out.grouped(run.readByteCount)
+    out.text("</td></tr>\n")
+}
+
+private func writeAlternatives(_ out: inout Writer, _ answer: Answer) {
     out.text("<div class=\"scroll\"><table><thead><tr><th>with</th><th>resident at most</th></tr></thead><tbody>\n")
     for index in 0..<answer.alternativeCount {
         guard let alternative = answer.alternatives[index] else { continue }
@@ -176,7 +197,7 @@ private func writeAdvice(_ out: inout Writer, _ answer: Answer) {
         out.grouped(alternative.residentAtMost)
         out.text("</td></tr>\n")
     }
-    out.text("</tbody></table></div></section>\n")
+    out.text("</tbody></table></div>\n")
 }
 
 // MARK: To the byte

@@ -16,7 +16,8 @@ uint32_t stlm_kernels_available(void) {
     cpuid(0, 0, r);
     if (r[0] < 7) return sets;
     cpuid(1, 0, r);
-    if (!has(r[2], 27)) return sets; /* the system does not save vector registers (OSXSAVE) */
+    /* The system does not save vector registers (OSXSAVE), or there is no PCLMULQDQ, which every CPU with AVX2 has. */
+    if (!has(r[2], 27) || !has(r[2], 1)) return sets;
     __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
     if ((low & 0x06) != 0x06) return sets; /* XMM and YMM state */
     cpuid(7, 0, r);

@@ -107,3 +107,7 @@ size_t stlm_next_between(uint32_t set, const int32_t *x, size_t from, size_t cou
 uint64_t stlm_read_all(uint32_t set, const void *bytes, size_t byte_count) {
     return table(set)->elementwise->read_all(bytes, byte_count);
 }
+
+size_t stlm_checksum(uint32_t set, uint32_t *state, const void *bytes, size_t byte_count) {
+    return table(set)->elementwise->checksum(state, bytes, byte_count);
+}

@@ -4,6 +4,7 @@
 
 INLINE uint32_t later(uint32_t a, uint32_t b) { return a > b ? a : b; }
 
+#include "checksum.h"
 #include "quantize.h"
 
 /* MARK: Normalisation */
@@ -306,4 +307,5 @@ const struct elementwise_table ELEMENTWISE = {
     .softmax_bins = softmax_bins,
     .next_between = next_between,
     .read_all = read_all,
+    .checksum = checksum,
 };

@@ -1,5 +1,5 @@
 #if defined(__x86_64__)
-#pragma clang attribute push(__attribute__((target("avx2"))), apply_to = function)
+#pragma clang attribute push(__attribute__((target("avx2,pclmul"))), apply_to = function)
 #define ELEMENTWISE stlm_elementwise_avx2
 #include "elementwise.h"
 #pragma clang attribute pop

@@ -1,5 +1,5 @@
 #if defined(__x86_64__)
-#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,bmi2"))), apply_to = function)
+#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,bmi2,pclmul"))), apply_to = function)
 #define ELEMENTWISE stlm_elementwise_avx512
 #include "elementwise.h"
 #pragma clang attribute pop

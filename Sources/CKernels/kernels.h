@@ -37,6 +37,7 @@ struct elementwise_table {
     void (*softmax_bins)(const struct stlm_softmax_call *call, uint64_t *bins);
     size_t (*next_between)(const int32_t *x, size_t from, size_t count, int32_t low, int32_t high);
     uint64_t (*read_all)(const void *bytes, size_t byte_count);
+    size_t (*checksum)(uint32_t *state, const void *bytes, size_t byte_count);
 };
 
 #if defined(__x86_64__)

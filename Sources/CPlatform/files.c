@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-int32_t stlm_file_map(const char *path, const void **base, size_t *byte_count, int32_t *descriptor) {
+int32_t stlm_file_open(const char *path, size_t *byte_count, int32_t *descriptor) {
     const int file = open(path, O_RDONLY | O_CLOEXEC);
     if (file < 0) return errno;
     struct stat status;
@@ -18,14 +18,26 @@ int32_t stlm_file_map(const char *path, const void **base, size_t *byte_count, i
     else if (S_ISDIR(status.st_mode)) error = EISDIR;
     else if (!S_ISREG(status.st_mode) || status.st_size == 0) error = EINVAL;
     else if ((uint64_t)status.st_size > SIZE_MAX) error = EFBIG;
+    if (error) {
+        close(file);
+        return error;
+    }
+    *byte_count = (size_t)status.st_size;
+    *descriptor = file;
+    return 0;
+}
+
+void stlm_file_close(int32_t descriptor) { close(descriptor); }
+
+int32_t stlm_file_map(const char *path, const void **base, size_t *byte_count, int32_t *descriptor) {
+    int32_t file;
+    int32_t error = stlm_file_open(path, byte_count, &file);
+    if (error) return error;
+    void *p = mmap(0, *byte_count, PROT_READ, MAP_PRIVATE, file, 0);
+    if (p == MAP_FAILED) error = errno;
     else {
-        void *p = mmap(0, (size_t)status.st_size, PROT_READ, MAP_PRIVATE, file, 0);
-        if (p == MAP_FAILED) error = errno;
-        else {
-            *base = p;
-            *byte_count = (size_t)status.st_size;
-            if (descriptor) *descriptor = file;
-        }
+        *base = p;
+        if (descriptor) *descriptor = file;
     }
     if (error || !descriptor) close(file);
     return error;

@@ -54,47 +54,113 @@ extension KeyValueHead {
         }
     }
 
-    /// Puts a key and a value in their place. Like `setValue` not at the same time as another position nearby.
+    /// Puts keys and values of successive positions in their places. Like `setValue` not at the same time as another position nearby.
     /// - Parameters:
-    ///   - bytes: `positionByteCount`, of 16 bits at a multiple of 2
+    ///   - bytes: (positions, `positionByteCount`), of 16 bits at a multiple of 2
     /// - Returns: false if quantising makes no such numbers
-    public func restore(_ position: Int, headSize: Int, from bytes: UnsafeRawPointer) -> Bool {
-        let keyScale = VectorScale(packed: bytes.loadUnaligned(as: Int32.self))
-        let valueScale = VectorScale(packed: bytes.loadUnaligned(fromByteOffset: 4, as: Int32.self))
-        let keys = bytes + 8, values = keys + (type == .int16 ? 2 &* headSize : headSize)
-        var isPossible = keyScale.isPossible && valueScale.isPossible
-        setKey(keys, keyScale, position: position, headSize: headSize)
-        switch type {
-        case .int16:
-            // Keys, then values: all codes of 16 bits.
-            let codes = keys.assumingMemoryBound(to: Int16.self)
-            var least = Int16.max
-            for i in 0..<2 &* headSize { least = min(least, codes[i]) }
-            if least == .min { isPossible = false }
-            setValue(values, valueScale, position: position, headSize: headSize)
-        case .int8:
-            let codes = keys.assumingMemoryBound(to: Int8.self)
-            var least = Int8.max
-            for i in 0..<2 &* headSize { least = min(least, codes[i]) }
-            if least == .min { isPossible = false }
-            setValue(values, valueScale, position: position, headSize: headSize)
-        case .int4:
-            let codes = keys.assumingMemoryBound(to: Int8.self)
-            for i in 0..<headSize where codes[i] == .min { isPossible = false }
-            if headSize & 1 == 1, values.load(fromByteOffset: headSize &>> 1, as: UInt8.self) > 15 { isPossible = false }
-            restoreNibbles(values, valueScale, position: position, headSize: headSize)
+    public func restore(_ positions: Range<Int>, headSize: Int, from bytes: UnsafeRawPointer) -> Bool {
+        let stride = type.positionByteCount(headSize: headSize)
+        var isPossible = true
+        var position = positions.lowerBound, from = bytes
+        while position < positions.upperBound {
+            let isGroup = position & 7 == 0 && position &+ 8 <= positions.upperBound, count = isGroup ? 8 : 1
+            for k in 0..<count where !restoreKey(position &+ k, headSize: headSize, from: from + k &* stride) { isPossible = false }
+            let values = from + (8 &+ (type == .int16 ? 2 &* headSize : headSize))
+            if isGroup {
+                restoreValues(position, headSize: headSize, from: values, stride)
+            } else {
+                restoreValue(position, headSize: headSize, from: values)
+            }
+            position &+= count
+            from += count &* stride
         }
         return isPossible
     }
 
-    /// `setValue` for codes of which a byte holds two.
-    private func restoreNibbles(_ pairs: UnsafeRawPointer, _ scale: VectorScale, position: Int, headSize: Int) {
-        valueScales[position] = scale.packed
-        let place = valuePlace(position, headSize).assumingMemoryBound(to: UInt8.self)
-        let shift = UInt8(position & 4), others = ~(15 as UInt8 &<< shift)
-        for i in 0..<headSize {
-            let nibble = (pairs.load(fromByteOffset: i &>> 1, as: UInt8.self) &>> UInt8(4 &* (i & 1))) & 15
-            place[4 &* i] = place[4 &* i] & others | nibble &<< shift
+    /// The scales and the key of a position; its value is only looked at.
+    /// - Returns: false if quantising makes no such numbers
+    private func restoreKey(_ position: Int, headSize: Int, from bytes: UnsafeRawPointer) -> Bool {
+        let keyScale = VectorScale(packed: bytes.loadUnaligned(as: Int32.self))
+        let valueScale = VectorScale(packed: bytes.loadUnaligned(fromByteOffset: 4, as: Int32.self))
+        var isPossible = keyScale.isPossible && valueScale.isPossible
+        let codes = bytes + 8
+        setKey(codes, keyScale, position: position, headSize: headSize)
+        valueScales[position] = valueScale.packed
+        if type == .int16 {
+            // Keys, then values: all codes of 16 bits.
+            let codes = codes.assumingMemoryBound(to: Int16.self)
+            var least = Int16.max
+            for i in 0..<2 &* headSize { least = min(least, codes[i]) }
+            if least == .min { isPossible = false }
+        } else {
+            let codes = codes.assumingMemoryBound(to: Int8.self), isNarrow = type == .int4
+            var least = Int8.max
+            for i in 0..<(isNarrow ? headSize : 2 &* headSize) { least = min(least, codes[i]) }
+            if least == .min { isPossible = false }
+            // The last pair of an odd number of codes of 4 bits is half empty.
+            if isNarrow, headSize & 1 == 1, UInt8(bitPattern: codes[headSize &+ headSize &>> 1]) > 15 { isPossible = false }
         }
+        return isPossible
+    }
+
+    /// - Parameters:
+    ///   - codes: (headSize) Int16 or Int8, or pairs of codes of 4 bits
+    private func restoreValue(_ position: Int, headSize: Int, from codes: UnsafeRawPointer) {
+        let place = valuePlace(position, headSize)
+        switch type {
+        case .int16:
+            let from = codes.assumingMemoryBound(to: Int16.self), to = place.assumingMemoryBound(to: Int16.self)
+            for i in 0..<headSize { to[2 &* i] = from[i] }
+        case .int8:
+            let from = codes.assumingMemoryBound(to: UInt8.self), to = place.assumingMemoryBound(to: UInt8.self)
+            for i in 0..<headSize { to[4 &* i] = from[i] }
+        case .int4:
+            // A byte is shared with the position 4 before or after.
+            let from = codes.assumingMemoryBound(to: UInt8.self), to = place.assumingMemoryBound(to: UInt8.self)
+            let shift = UInt8(position & 4), others = ~(15 as UInt8 &<< shift)
+            for i in 0..<headSize {
+                let nibble = (from[i &>> 1] &>> UInt8(4 &* (i & 1))) & 15
+                to[4 &* i] = to[4 &* i] & others | nibble &<< shift
+            }
+        }
+    }
+
+    /// The values of 8 positions, the first a multiple of 8, in whole words: those of which a word has elements side by side.
+    /// - Parameters:
+    ///   - codes: as for one position, `stride` bytes from one to the next
+    private func restoreValues(_ position: Int, headSize: Int, from codes: UnsafeRawPointer, _ stride: Int) {
+        switch type {
+        case .int16:
+            for pair in 0..<4 {
+                let to = valuePlace(position &+ 2 &* pair, headSize).assumingMemoryBound(to: UInt32.self)
+                let a = (codes + 2 &* pair &* stride).assumingMemoryBound(to: UInt16.self)
+                let b = (codes + (2 &* pair &+ 1) &* stride).assumingMemoryBound(to: UInt16.self)
+                for i in 0..<headSize { to[i] = UInt32(a[i]) | UInt32(b[i]) &<< 16 }
+            }
+        case .int8:
+            for half in 0..<2 {
+                let to = valuePlace(position &+ 4 &* half, headSize).assumingMemoryBound(to: UInt32.self)
+                let a = (codes + 4 &* half &* stride).assumingMemoryBound(to: UInt8.self)
+                for i in 0..<headSize { to[i] = Self.word(a, i, stride) }
+            }
+        case .int4:
+            let to = valuePlace(position, headSize).assumingMemoryBound(to: UInt32.self)
+            let a = codes.assumingMemoryBound(to: UInt8.self), b = a + 4 &* stride
+            for k in 0..<headSize &>> 1 {
+                let low = Self.word(a, k, stride), high = Self.word(b, k, stride)
+                to[2 &* k] = low & 0x0F0F_0F0F | (high & 0x0F0F_0F0F) &<< 4
+                to[2 &* k &+ 1] = (low &>> 4) & 0x0F0F_0F0F | high & 0xF0F0_F0F0
+            }
+            if headSize & 1 == 1 {
+                let k = headSize &>> 1
+                to[2 &* k] = Self.word(a, k, stride) & 0x0F0F_0F0F | (Self.word(b, k, stride) & 0x0F0F_0F0F) &<< 4
+            }
+        }
+    }
+
+    /// The same byte of four positions.
+    @inline(__always)
+    private static func word(_ a: UnsafePointer<UInt8>, _ i: Int, _ stride: Int) -> UInt32 {
+        UInt32(a[i]) | UInt32(a[i &+ stride]) &<< 8 | UInt32(a[i &+ 2 &* stride]) &<< 16 | UInt32(a[i &+ 3 &* stride]) &<< 24
     }
 }

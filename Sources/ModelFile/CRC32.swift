@@ -1,6 +1,7 @@
 /// CRC-32 as in zip and PNG: stlm-1, section 9. Eight table-driven steps at a time, in four lanes where there are bytes enough.
 public struct CRC32 {
-    @usableFromInline var state: UInt32 = 0xFFFF_FFFF
+    /// The register.
+    public var state: UInt32 = 0xFFFF_FFFF
 
     public init() {}
 

@@ -11,30 +11,47 @@ func choose(_ options: Options) -> Int32 {
         complain("choose needs --file TASKS.jsonl (- is standard input)")
         return ExitCode.usage
     }
-    guard let kernels = chosenKernels(), let opened = OpenedModel(options.model!) else { return ExitCode.failure }
+    guard let kernels = chosenKernels(), let opened = OpenedModel(options.model!, memoryLimit: options.memoryLimit) else { return ExitCode.failure }
     let model = opened.model
     guard let tokenizer = model.tokenizer else {
         complain("this model was packed without a tokenizer, so that options cannot be scored; pack it again with --tokenizer")
         return ExitCode.failure
     }
     guard let input = equals(path, "-") ? TextInput(standardInput: ()) : TextInput(path: path) else { return ExitCode.failure }
+    var inputPages = input.pages(isLimited: options.memoryLimit != nil)
     do throws(SessionError) {
-        let plan = try scoringPlan(model, options)
+        var settings = try scoringSettings(model, kernels, options)
         // Beside the session: the text of an option, and the inputs and outputs of the last pieces that fit in the context.
-        let pieceCount = plan.contextTokenCount + 1
+        let pieceCount = (options.contextTokenCount ?? Int(model.record.contextDefault)) + 1
         let numberCount = pieceCount * (model.inputSize + model.outputSize)
-        guard let arena = Arena(plan.arenaByteCount), let pages = Arena(numberCount * 4 + input.bytes.count + 1) else {
-            return ExitCode.failure
+        var besides = 0
+        if options.memoryLimit != nil {
+            // A line is in memory whole, and again as the text of its options.
+            besides = inputPages.mostByteCount + 2 * longestLine(input.bytes, &inputPages) + numberCount * 4 + 3 * MemoryBudget.pageByteCount
         }
-        var session = try Session(model, plan, kernels: kernels, arena: arena.bytes)
+        guard let plan = try limitedPlan(options, opened, &settings, besides: besides, resident: inputPages.residentByteCount),
+            let arena = Arena(plan.arenaByteCount), let pages = Arena(numberCount * 4 + input.bytes.count + 1)
+        else { return ExitCode.failure }
+        var session = try Session(model, plan, kernels: kernels, arena: arena.bytes, descriptor: opened.descriptor)
         let numbers = pages.bytes.baseAddress!.assumingMemoryBound(to: UInt32.self)
         let text = (pages.bytes.baseAddress! + numberCount * 4).assumingMemoryBound(to: UInt8.self)
         var chooser = Chooser(tokenizer: tokenizer, pieceCount: pieceCount, numbers: numbers, text: text, json: options.json)
-        return try chooser.run(input.bytes, &session)
+        return try chooser.run(input.bytes, &inputPages, &session)
     } catch {
         complainAbout(error)
         return ExitCode.failure
     }
+}
+
+private func longestLine(_ text: UnsafeBufferPointer<UInt8>, _ pages: inout TextPages) -> Int {
+    var start = 0, longest = 0
+    for k in 0..<text.count {
+        if text[k] == 0x0A { start = k + 1 }
+        longest = max(longest, k + 1 - start)
+        pages.pass(1)
+    }
+    pages.drop()
+    return longest
 }
 
 private struct Chooser {
@@ -59,11 +76,13 @@ private struct Chooser {
     }
 
     /// All lines are read before the first is scored, so that a bad one costs no time and leaves no half of a result.
-    mutating func run(_ lines: UnsafeBufferPointer<UInt8>, _ session: inout Session) throws(SessionError) -> Int32 {
+    mutating func run(
+        _ lines: UnsafeBufferPointer<UInt8>, _ pages: inout TextPages, _ session: inout Session
+    ) throws(SessionError) -> Int32 {
         var reader = TaskReader(lines)
         var count = 0
         while true {
-            guard let isThere = reader.next() else { return ExitCode.failure }
+            guard let isThere = reader.next(&pages) else { return ExitCode.failure }
             if !isThere { break }
             count += 1
         }
@@ -74,7 +93,7 @@ private struct Chooser {
         var out = Writer(1)
         if json { out.text("{\"tasks\": [") }
         reader = TaskReader(lines)
-        while reader.next() == true {
+        while reader.next(&pages) == true {
             let result = try choose(reader.task!, &session, &out)
             if result != ExitCode.success { return result }
             if out.error != 0 { return exitCode(of: out.error) }
@@ -188,10 +207,11 @@ private struct TaskReader {
     init(_ lines: UnsafeBufferPointer<UInt8>) { self.lines = lines }
 
     /// Reads the next task, blank lines passed over: false at the end, nil after a complaint.
-    mutating func next() -> Bool? {
+    mutating func next(_ pages: inout TextPages) -> Bool? {
         while start < lines.count {
             var end = start
             while end < lines.count, lines[end] != 0x0A { end += 1 }
+            pages.pass(end + 1 - start)
             number += 1
             var cursor = JSONCursor(UnsafeBufferPointer(rebasing: lines[start..<end]))
             start = end + 1

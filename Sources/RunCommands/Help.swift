@@ -35,7 +35,6 @@ func printHelp() -> Int32 {
           --slide               go on when the context is full: half of it is forgotten, time and memory stay the same
           --keep N              positions at the beginning that --slide never forgets (1)
           --no-echo             do not print the prompt
-          --memory-limit SIZE   take no more memory than 24MiB, say: weights that do not fit are read anew for each token
           --save-session FILE   keep in FILE what was read and written, to go on from; an interrupt keeps nothing
           --session FILE        go on after what FILE keeps; the prompt is added to it, and without --seed numbers go on too
           --stats               speed and memory, on standard error
@@ -54,7 +53,9 @@ func printHelp() -> Int32 {
           --context N           positions (the model's own)
           --kv TYPE             bits of cached keys and values: int16, int8, or int4 (int8 keys, int4 values);
                                 fewer need less memory and are read faster (int16)
-          --batch N             positions of a prompt computed at once; fewer need less memory (64)
+          --batch N             positions computed at once; fewer need less memory (64; 16 to score and choose)
+          --memory-limit SIZE   take no more memory than 24MiB, say: weights that do not fit are read anew for each batch or
+                                token (not with info)
           --threads N           threads (one for each fast core)
           -h, --help            this
           --version

@@ -9,7 +9,7 @@ func logits(_ options: Options) -> Int32 {
         complain("logits needs --ids \"1 5 9\" and --out FILE.npy")
         return ExitCode.usage
     }
-    guard let kernels = chosenKernels(), let opened = OpenedModel(options.model!) else { return ExitCode.failure }
+    guard let kernels = chosenKernels(), let opened = OpenedModel(options.model!, memoryLimit: options.memoryLimit) else { return ExitCode.failure }
     let model = opened.model
     let limit = Int(model.record.contextMaximum) * model.inputSize
     guard let memory = Arena(limit * 4) else { return ExitCode.failure }
@@ -20,10 +20,10 @@ func logits(_ options: Options) -> Int32 {
         session.contextTokenCount = options.contextTokenCount ?? count / model.inputSize
         session.keyValueType = options.keyValueType
         session.threadCount = threadCount(options)
+        if let batch = options.batchTokenCount { session.batchTokenCount = batch }
         session.sampling.temperature = 0
-        let plan = try MemoryPlan(model, session)
-        guard let arena = Arena(plan.arenaByteCount) else { return ExitCode.failure }
-        var running = try Session(model, plan, kernels: kernels, arena: arena.bytes)
+        guard let plan = try limitedPlan(options, opened, &session), let arena = Arena(plan.arenaByteCount) else { return ExitCode.failure }
+        var running = try Session(model, plan, kernels: kernels, arena: arena.bytes, descriptor: opened.descriptor)
         return try writeLogits(&running, UnsafeBufferPointer(rebasing: numbers[..<count]), out)
     } catch {
         complainAbout(error)

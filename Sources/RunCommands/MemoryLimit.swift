@@ -3,15 +3,21 @@ import Console
 import STLM
 
 /// A plan with which a run stays under --memory-limit; nil after a complaint.
-func limitedPlan(_ options: Options, _ opened: borrowing OpenedModel, _ settings: inout SessionOptions) throws(SessionError) -> MemoryPlan? {
+/// - Parameters:
+///   - besides: bytes that the run takes beside what a budget counts, at most
+///   - resident: bytes of these that are in memory already
+func limitedPlan(
+    _ options: Options, _ opened: borrowing OpenedModel, _ settings: inout SessionOptions, besides: Int = 0, resident: Int = 0
+) throws(SessionError) -> MemoryPlan? {
     let plan = try MemoryPlan(opened.model, settings)
     guard let limit = options.memoryLimit else { return plan }
-    let budget = MemoryBudget(opened.model, plan), more = systemByteCount(opened, budget)
+    let budget = MemoryBudget(opened.model, plan), more = systemByteCount(opened, budget, resident: resident) + besides
     if budget.residentAtMost + more <= limit { return plan }
-    let rest = budget.cannotRunUnder + more - budget.leastWeightByteCount
-    settings.weightByteLimit = max(0, limit - rest)
     do throws(SessionError) {
-        if limit >= rest + budget.leastWeightByteCount { return try MemoryPlan(opened.model, settings) }
+        if let weightByteLimit = budget.weightByteLimit(under: limit - more) {
+            settings.weightByteLimit = weightByteLimit
+            return try MemoryPlan(opened.model, settings)
+        }
     } catch {
         guard case .weightsDoNotFit = error else { throw error }
     }
@@ -23,7 +29,7 @@ func limitedPlan(_ options: Options, _ opened: borrowing OpenedModel, _ settings
 
 /// What an ordinary build takes beyond what the static program would: the libraries of Swift and of the system, which are still growing when
 /// they are measured here.
-private func systemByteCount(_ opened: borrowing OpenedModel, _ budget: MemoryBudget) -> Int {
+private func systemByteCount(_ opened: borrowing OpenedModel, _ budget: MemoryBudget, resident: Int) -> Int {
     #if hasFeature(Embedded)
     return 0
     #else
@@ -31,6 +37,6 @@ private func systemByteCount(_ opened: borrowing OpenedModel, _ budget: MemoryBu
     stlm_file_forget(opened.bytes.baseAddress, opened.byteCount)
     var now: UInt64 = 0, peak: UInt64 = 0
     stlm_resident_bytes(&now, &peak)
-    return max(0, Int(now) + 524_288 - budget.program.imageByteCount)
+    return max(0, Int(now) - resident + 524_288 - budget.program.imageByteCount)
     #endif
 }

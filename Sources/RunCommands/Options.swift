@@ -104,8 +104,8 @@ struct Options {
         if equals(flag, "--bytes") { return count(flag, &words, generate, 0, UInt64(Int32.max), &byteCount) }
         if equals(flag, "--context") { return count(flag, &words, all, 1, UInt64(Limit.context), &contextTokenCount) }
         if equals(flag, "--threads") || equals(flag, "-t") { return count(flag, &words, all, 1, UInt64(STLM_POOL_THREADS_MAX), &threadCount) }
-        if equals(flag, "--batch") { return count(flag, &words, generate | Verb.bench.rawValue, 1, UInt64(Limit.context), &batchTokenCount) }
-        if equals(flag, "--memory-limit") { return byteCount(flag, &words, generate | Verb.bench.rawValue, &memoryLimit) }
+        if equals(flag, "--batch") { return count(flag, &words, ~Verb.info.rawValue, 1, UInt64(Limit.context), &batchTokenCount) }
+        if equals(flag, "--memory-limit") { return byteCount(flag, &words, ~Verb.info.rawValue, &memoryLimit) }
         if equals(flag, "--kv") { return keyValueType(flag, &words) }
         if equals(flag, "--temp") { return q16(flag, &words, 0, Limit.setting, &temperature) }
         if equals(flag, "--top-p") { return q16(flag, &words, 1, 65_536, &topP) }

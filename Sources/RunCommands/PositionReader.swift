@@ -19,6 +19,9 @@ struct PositionReader {
         encoder = TextEncoder(tokenizer, blockSize: model.blockSize, text: text, isContinued: isContinued, scratch: scratch)
     }
 
+    /// Bytes of the text that were read.
+    var offset: Int { encoder.offset }
+
     /// Reads on; how many pieces there are now, 0 at the end of the text, nil after a complaint.
     mutating func next() -> Int? {
         do {

@@ -10,25 +10,28 @@ func score(_ options: Options) -> Int32 {
         complain("score needs --file TEXT (- is standard input)")
         return ExitCode.usage
     }
-    guard let kernels = chosenKernels(), let opened = OpenedModel(options.model!) else { return ExitCode.failure }
+    guard let kernels = chosenKernels(), let opened = OpenedModel(options.model!, memoryLimit: options.memoryLimit) else { return ExitCode.failure }
     let model = opened.model
     guard let tokenizer = model.tokenizer else {
         complain("this model was packed without a tokenizer, so that a text cannot be scored; pack it again with --tokenizer")
         return ExitCode.failure
     }
     guard let text = equals(path, "-") ? TextInput(standardInput: ()) : TextInput(path: path) else { return ExitCode.failure }
+    var pages = text.pages(isLimited: options.memoryLimit != nil)
     do throws(SessionError) {
-        let plan = try scoringPlan(model, options)
-        guard let arena = Arena(plan.arenaByteCount) else { return ExitCode.failure }
-        var session = try Session(model, plan, kernels: kernels, arena: arena.bytes)
+        var settings = try scoringSettings(model, kernels, options)
+        guard let plan = try limitedPlan(options, opened, &settings, besides: pages.mostByteCount, resident: pages.residentByteCount),
+            let arena = Arena(plan.arenaByteCount)
+        else { return ExitCode.failure }
+        var session = try Session(model, plan, kernels: kernels, arena: arena.bytes, descriptor: opened.descriptor)
         var scorer = Scorer()
         var byteCount = 0
         let result: Int32
         if let split = options.split {
-            result = try scoreParts(&session, tokenizer, text.bytes, split: utf8(split), &scorer, &byteCount)
+            result = try scoreParts(&session, tokenizer, text.bytes, split: utf8(split), &pages, &scorer, &byteCount)
         } else {
             byteCount = text.bytes.count
-            result = try scoreText(&session, tokenizer, text.bytes, hasBeginning: model.bosToken != nil, &scorer)
+            result = try scoreText(&session, tokenizer, text.bytes, hasBeginning: model.bosToken != nil, &pages, &scorer)
         }
         if result != ExitCode.success { return result }
         if scorer.count == 0 {
@@ -45,7 +48,7 @@ func score(_ options: Options) -> Int32 {
 /// Each part between separators by itself, without the white space around it; it starts from what begins a text.
 private func scoreParts(
     _ session: inout Session, _ tokenizer: Tokenizer, _ text: UnsafeBufferPointer<UInt8>,
-    split: UnsafeBufferPointer<UInt8>, _ scorer: inout Scorer, _ byteCount: inout Int
+    split: UnsafeBufferPointer<UInt8>, _ pages: inout TextPages, _ scorer: inout Scorer, _ byteCount: inout Int
 ) throws(SessionError) -> Int32 {
     if split.isEmpty {
         complain("--split needs a text that is not empty")
@@ -54,14 +57,17 @@ private func scoreParts(
     var start = 0
     while start < text.count {
         var end = start
-        while end < text.count, !begins(text, end, split) { end += 1 }
+        while end < text.count, !begins(text, end, split) {
+            end += 1
+            pages.pass(1)
+        }
         var partStart = start
         var partEnd = end
         while partStart < partEnd, isSpace(text[partStart]) { partStart += 1 }
         while partEnd > partStart, isSpace(text[partEnd - 1]) { partEnd -= 1 }
         let part = UnsafeBufferPointer(rebasing: text[partStart..<partEnd])
         byteCount += part.count
-        let result = try scoreText(&session, tokenizer, part, hasBeginning: true, &scorer)
+        let result = try scoreText(&session, tokenizer, part, hasBeginning: true, &pages, &scorer)
         if result != ExitCode.success { return result }
         start = min(end + split.count, text.count)
     }
@@ -81,7 +87,7 @@ private func begins(_ text: UnsafeBufferPointer<UInt8>, _ at: Int, _ word: Unsaf
 ///   - hasBeginning: the first piece is scored too, after what begins a text
 private func scoreText(
     _ session: inout Session, _ tokenizer: Tokenizer, _ text: UnsafeBufferPointer<UInt8>, hasBeginning: Bool,
-    _ scorer: inout Scorer
+    _ pages: inout TextPages, _ scorer: inout Scorer
 ) throws(SessionError) -> Int32 {
     let model = session.model
     var reader = PositionReader(model, tokenizer, text: text, scratch: session.encoderScratch)
@@ -94,8 +100,10 @@ private func scoreText(
             let target = targetBytes.baseAddress!.assumingMemoryBound(to: UInt32.self)
             var hasInput = hasBeginning && model.writeBeginning(into: input)
             while true {
+                let start = reader.offset
                 guard let count = reader.next() else { return ExitCode.failure }
                 if count == 0 { break }
+                pages.pass(reader.offset - start)
                 for k in 0..<count {
                     if hasInput {
                         reader.writeOutput(k, into: target)

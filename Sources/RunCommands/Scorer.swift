@@ -1,4 +1,5 @@
 import CPlatform
+import Kernels
 import ModelFile
 import STLM
 
@@ -63,16 +64,16 @@ struct Scorer {
     }
 }
 
-/// A session that can score: one row of logits for each position of a batch.
-func scoringPlan(_ model: Model, _ options: Options) throws(SessionError) -> MemoryPlan {
+/// What a session that scores is to be able to do: one row of logits for each position of a batch.
+func scoringSettings(_ model: Model, _ kernels: KernelSet, _ options: Options) throws(SessionError) -> SessionOptions {
     if !model.record.isCausal { throw .notCausal }
-    var settings = SessionOptions(model)
+    var settings = SessionOptions(model, kernels: kernels)
     settings.contextTokenCount = options.contextTokenCount
     settings.keyValueType = options.keyValueType
     settings.threadCount = threadCount(options)
     // Logits of every position are wanted: a few rows at a time.
-    settings.batchTokenCount = 16
-    settings.logitRowCount = settings.batchTokenCount
+    settings.batchTokenCount = options.batchTokenCount ?? 16
+    settings.logitRowCount = min(settings.batchTokenCount, Scorer.batchLimit)
     settings.sampling.temperature = 0
-    return try MemoryPlan(model, settings)
+    return settings
 }

@@ -19,21 +19,27 @@ extension Session {
     mutating func begin(_ options: Options, _ statistics: inout RunStatistics) -> Beginning? {
         guard let path = options.session else { return Beginning(random: nil, recent: recentTokens()) }
         let start = stlm_clock_nanoseconds()
-        var base: UnsafeRawPointer?
         var byteCount = 0
-        let error = stlm_file_map(path, &base, &byteCount, nil)
-        guard error == 0, let base else {
+        var descriptor: Int32 = -1
+        let error = stlm_file_open(path, &byteCount, &descriptor)
+        if error != 0 {
             complain("%n cannot be opened as a session file (%d); check the path", name: path, detail: stlm_error_text(error))
             return nil
         }
-        defer { stlm_file_unmap(base, byteCount, -1) }
+        defer { stlm_file_close(descriptor) }
+        var readError: Int32 = 0
         do throws(SessionFileError) {
-            let restored = try restore(from: UnsafeRawBufferPointer(start: base, count: byteCount), slides: options.slides)
+            // Piece by piece into the arena: no page of the file is the process's.
+            let restored = try restore(byteCount: byteCount, slides: options.slides) { readError = fill($0, from: descriptor); return readError == 0 }
             statistics.restoredCount = position
             statistics.restoreNanoseconds = stlm_clock_nanoseconds() - start
             return Beginning(random: restored.random, recent: restored.recent, isContinued: position > 0)
         } catch {
-            complainAbout(error, path)
+            if readError > 0 {
+                complain("%n cannot be read (%d); check the disk", name: path, detail: stlm_error_text(readError))
+            } else {
+                complainAbout(error, path)
+            }
             return nil
         }
     }
@@ -64,6 +70,19 @@ extension Session {
         statistics.saveNanoseconds = stlm_clock_nanoseconds() - start
         return ExitCode.success
     }
+}
+
+/// Reads all of a buffer: 0, an errno, or -1 where the file ends before it is full.
+private func fill(_ buffer: UnsafeMutableRawBufferPointer, from descriptor: Int32) -> Int32 {
+    var done = 0
+    while done < buffer.count {
+        var count = 0
+        let error = stlm_read(descriptor, buffer.baseAddress! + done, buffer.count - done, &count)
+        if error != 0 { return error }
+        if count == 0 { return -1 }
+        done += count
+    }
+    return 0
 }
 
 /// The sentence of a session file that cannot be gone on from.

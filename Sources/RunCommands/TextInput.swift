@@ -52,8 +52,44 @@ struct TextInput: ~Copyable {
         bytes = UnsafeBufferPointer(start: UnsafeRawPointer(pages).assumingMemoryBound(to: UInt8.self), count: count)
     }
 
+    /// - Parameters:
+    ///   - isLimited: what was read of a file leaves memory as it goes
+    func pages(isLimited: Bool) -> TextPages {
+        if isLimited, let mapped { stlm_window_begin(mapped, bytes.count, -1) }
+        return TextPages(mapped: isLimited ? mapped : nil, byteCount: bytes.count)
+    }
+
     deinit {
         if let mapped { stlm_file_unmap(mapped, bytes.count, -1) }
         if let pages { stlm_pages_release(pages, Self.pipeByteLimit) }
+    }
+}
+
+/// Which pages of a text are in memory: all of one that came through a pipe; of a file, where memory is limited, what was read last.
+struct TextPages {
+    private let mapped: UnsafeRawPointer?
+    private let byteCount: Int
+    private var passedByteCount = 0
+    /// What is read before it is dropped, and what is mapped beside it: the pages around those that are read.
+    private static let stepByteCount = 131_072, aroundByteCount = 262_144
+
+    init(mapped: UnsafeRawPointer?, byteCount: Int) {
+        self.mapped = mapped
+        self.byteCount = byteCount
+    }
+
+    /// Bytes in memory before the text is read again, and at most.
+    var residentByteCount: Int { mapped == nil ? byteCount : 0 }
+    var mostByteCount: Int { mapped == nil ? byteCount + 4_096 : min(byteCount + 4_096, Self.stepByteCount + Self.aroundByteCount) }
+
+    /// So many bytes were read.
+    mutating func pass(_ count: Int) {
+        passedByteCount += count
+        if passedByteCount >= Self.stepByteCount { drop() }
+    }
+
+    mutating func drop() {
+        passedByteCount = 0
+        if let mapped { stlm_file_forget(mapped, byteCount) }
     }
 }

@@ -11,6 +11,17 @@ public struct MemoryAlternative: Sendable {
 }
 
 extension MemoryBudget {
+    /// `SessionOptions.weightByteLimit` of a run that may take so many bytes, where it may not take `residentAtMost`; nil if it needs more.
+    public func weightByteLimit(under limit: Int) -> Int? {
+        limit < cannotRunUnder ? nil : leastWeightByteCount + limit - cannotRunUnder
+    }
+
+    /// Bytes of weights that such a run reads again for each position of decoding; nil if it needs more.
+    public func passedByteCount(_ model: Model, under limit: Int) -> Int? {
+        guard let byteLimit = weightByteLimit(under: limit) else { return nil }
+        return byteLimit >= fileByteCount ? 0 : (try? WeightPlan(model, byteLimit: byteLimit))?.passedByteCount
+    }
+
     /// What can be made shorter; more of it never needs less memory.
     public enum Measure {
         case context, batch

@@ -52,9 +52,9 @@ public struct ProgramFootprint: Sendable {
     /// the arguments.
     public static var staticRun: ProgramFootprint {
         #if arch(arm64)
-        ProgramFootprint(imageByteCount: 420 << 10, stackByteCount: 64 << 10, threadStackByteCount: 16 << 10)
+        ProgramFootprint(imageByteCount: 432 << 10, stackByteCount: 64 << 10, threadStackByteCount: 16 << 10)
         #else
-        ProgramFootprint(imageByteCount: 512 << 10, stackByteCount: 64 << 10, threadStackByteCount: 16 << 10)
+        ProgramFootprint(imageByteCount: 528 << 10, stackByteCount: 64 << 10, threadStackByteCount: 16 << 10)
         #endif
     }
 }

@@ -23,7 +23,7 @@ extension Session {
     ) throws(SessionFileError) -> RestoredSampling {
         reset()
         if !model.record.isCausal { throw .notCausal }
-        var reader = SessionReader()
+        var reader = SessionReader(kernels)
         let header = try checkedHeader(byteCount, &reader, read)
         let inputCount = Int(header.inputCount)
         if header.positionCount > plan.contextTokenCount || inputCount > plan.contextTokenCount && !slides {
@@ -121,18 +121,25 @@ extension Session {
         for k in 0..<inputs where isRecent(recentInput(k, header, last)) { counted += 1 }
         var isEndOfInputs = counted > Int(header.recentCount)
         // The input that the next recent token should be, if those are the end of the inputs.
-        var k = 0, left = counted - Int(header.recentCount)
-        while k < inputs, left > 0 {
-            if isRecent(recentInput(k, header, last)) { left -= 1 }
-            k += 1
+        var next = 0, left = counted - Int(header.recentCount)
+        while next < inputs, left > 0 {
+            if isRecent(recentInput(next, header, last)) { left -= 1 }
+            next += 1
         }
-        for _ in 0..<header.recentCount {
-            var number: UInt32 = 0
-            try withUnsafeMutableBytes(of: &number) { bytes throws(SessionFileError) in try reader.fill(bytes, read) }
-            if Int(number) < limit { recent.append(number) } else { reader.isPossible = false }
-            while isEndOfInputs, !isRecent(recentInput(k, header, last)) { k += 1 }
-            if isEndOfInputs, recentInput(k, header, last) != number { isEndOfInputs = false }
-            k += 1
+        var piece = InlineArray<256, UInt32>(repeating: 0)
+        var rest = Int(header.recentCount)
+        while rest > 0 {
+            let count = min(rest, piece.count)
+            try withUnsafeMutableBytes(of: &piece) { bytes throws(SessionFileError) in
+                try reader.fill(UnsafeMutableRawBufferPointer(rebasing: bytes[..<(count * 4)]), read)
+            }
+            for k in 0..<count {
+                if Int(piece[k]) < limit { recent.append(piece[k]) } else { reader.isPossible = false }
+                while isEndOfInputs, !isRecent(recentInput(next, header, last)) { next += 1 }
+                if isEndOfInputs, recentInput(next, header, last) != piece[k] { isEndOfInputs = false }
+                next += 1
+            }
+            rest -= count
         }
         if !isEndOfInputs { return recent }
         recent = recentTokens()
@@ -160,11 +167,7 @@ extension Session {
                 failure = error
                 return false
             }
-            let byteCount = head.type.positionByteCount(headSize: size)
-            for position in positions {
-                let from = UnsafeRawPointer(room.baseAddress! + (position - positions.lowerBound) * byteCount)
-                if !head.restore(position, headSize: size, from: from) { reader.isPossible = false }
-            }
+            if !head.restore(positions, headSize: size, from: UnsafeRawPointer(room.baseAddress!)) { reader.isPossible = false }
             return true
         }
         if let failure { throw failure }

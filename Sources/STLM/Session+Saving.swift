@@ -27,7 +27,7 @@ extension Session {
         for number in next { precondition(Int(number) < model.inputLimit) }
 
         var header = header(random, inputCount: position + (next.isEmpty ? 0 : 1), recentCount: recent?.count ?? 0)
-        var writer = SessionWriter()
+        var writer = SessionWriter(kernels)
         withUnsafeBytes(of: &header) { writer.put($0, write) }
         writer.put(UnsafeRawBufferPointer(start: history, count: position * model.inputSize * 4), write)
         writer.put(UnsafeRawBufferPointer(next), write)

@@ -35,13 +35,16 @@ struct SessionFileHeader {
 
 /// What was written of a session file so far.
 struct SessionWriter {
+    private let kernels: KernelSet
     private(set) var sum = CRC32()
     /// False once the bytes were not taken.
     private(set) var isWritten = true
 
+    init(_ kernels: KernelSet) { self.kernels = kernels }
+
     mutating func put(_ bytes: UnsafeRawBufferPointer, _ write: (UnsafeRawBufferPointer) -> Bool) {
         if !isWritten || bytes.isEmpty { return }
-        sum.update(bytes.baseAddress!, byteCount: bytes.count)
+        sum.update(bytes.baseAddress!, byteCount: bytes.count, kernels)
         isWritten = write(bytes)
     }
 }
@@ -51,15 +54,21 @@ struct SessionReader {
     /// Fills a buffer with the next bytes; false if there are not so many.
     typealias Read = (UnsafeMutableRawBufferPointer) -> Bool
 
+    private let kernels: KernelSet
     private(set) var sum = CRC32()
     /// False once a number was read that no session has. It counts only if the checksum is right: else the file is damaged.
     var isPossible = true
 
+    init(_ kernels: KernelSet) { self.kernels = kernels }
+
     mutating func fill(_ bytes: UnsafeMutableRawBufferPointer, _ read: Read) throws(SessionFileError) {
         if bytes.isEmpty { return }
         if !read(bytes) { throw .truncated }
-        sum.update(bytes.baseAddress!, byteCount: bytes.count)
+        add(UnsafeRawBufferPointer(bytes))
     }
+
+    /// Counts bytes that were read.
+    mutating func add(_ bytes: UnsafeRawBufferPointer) { sum.update(bytes.baseAddress!, byteCount: bytes.count, kernels) }
 }
 
 extension Session {
@@ -95,8 +104,8 @@ extension Session {
             let scope = AttentionScope(
                 keyValueType: plan.keyValueType, capacity: plan.contextTokenCount, firstPosition: 0, isCausal: true)
             let slot = KeyValueSlot(cache, record, scope)
-            // Room for the queries, keys and values of a row is room for a position of a head.
-            let most = max(1, min(plan.wide.byteCount, 65_536) / bytes)
+            // Room for the queries, keys and values of a row is room for a position of a head. Whole groups of 16 are faster.
+            let fitting = max(1, min(plan.wide.byteCount, 65_536) / bytes), most = fitting < 16 ? fitting : fitting & ~15
             for head in 0..<Int(record.kvHeadCount) {
                 var first = 0
                 while first < positionCount {

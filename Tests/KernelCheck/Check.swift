@@ -68,6 +68,7 @@ struct Check {
             attending(round)
             softmax()
             reading()
+            checksums()
         }
     }
 

@@ -158,4 +158,19 @@ extension Check {
             expect(readAll(bytes, .baseline) == readAll(bytes, kernels))
         }
     }
+
+    mutating func checksums() {
+        var memory = Guarded(1_000)
+        for round in 0..<400 {
+            let count = round < 300 ? round : numbers.int(300...1_000), bytes = memory.take(count, of: UInt8.self)
+            numbers.fillAny(bytes, count)
+            begin("checksum", [Size("bytes", count)])
+            var wanted = CRC32()
+            wanted.state = UInt32(truncatingIfNeeded: numbers.next())
+            var got = wanted
+            wanted.update(bytes, byteCount: count)
+            got.update(bytes, byteCount: count, kernels)
+            expect(wanted.state == got.state)
+        }
+    }
 }

@@ -46,6 +46,72 @@ import Testing
         }
     }
 
+    /// Positions that are restored together, from any first to any last, and what no session has at any place of them.
+    @Test(arguments: [1, 2, 3, 5, 8, 16, 33], KeyValueType.all) func aRunIsRestoredAsItsPositionsAre(_ size: Int, _ type: KeyValueType) {
+        var numbers = SeededNumbers(seed: UInt64(size) + 100)
+        let capacity = 48, stride = type.positionByteCount(headSize: size), keyBytes = size * type.keyBits / 8
+        let keys = (0..<2).map { _ in GuardedArray<UInt8>(garbage: type.keyByteCount(capacity: capacity, headSize: size), &numbers) }
+        let values = (0..<2).map { _ in GuardedArray<UInt8>(garbage: type.valueByteCount(capacity: capacity, headSize: size), &numbers) }
+        let scales = (0..<4).map { _ in GuardedArray<Int32>(garbage: capacity, &numbers) }
+        defer { withExtendedLifetime((keys, values, scales)) {} }
+        let heads = (0..<2).map {
+            KeyValueHead(
+                type: type, keys: keys[$0].pointer, values: values[$0].pointer, keyScales: scales[2 * $0].pointer,
+                valueScales: scales[2 * $0 + 1].pointer)
+        }
+        for (first, end) in [(0, 48), (0, 7), (0, 8), (5, 6), (3, 29), (8, 16), (16, 47), (15, 33)] {
+            for k in 0..<2 {
+                keys[1].pointer.update(from: keys[0].pointer, count: keys[0].count)
+                values[1].pointer.update(from: values[0].pointer, count: values[0].count)
+                scales[2 + k].pointer.update(from: scales[k].pointer, count: capacity)
+            }
+            // What the file has of them, and the same one by one into the first head.
+            var file: [UInt8] = []
+            for position in first..<end {
+                let both = (0..<2).map { _ in VectorScale(mantissa: Int32(numbers.int(16_384...131_071)), exponent: Int32(numbers.int(-1_024...1_023))) }
+                func codes(_ bits: Int) -> [UInt8] {
+                    (0..<size).flatMap { _ -> [UInt8] in
+                        let code = numbers.int(bits == 4 ? 0...15 : -(1 << (bits - 1)) + 1...(1 << (bits - 1)) - 1)
+                        return bits == 16 ? [UInt8(code & 255), UInt8(code >> 8 & 255)] : [UInt8(code & 255)]
+                    }
+                }
+                let key = codes(type.keyBits), value = codes(type.valueBits)
+                for scale in both { file += withUnsafeBytes(of: scale.packed.littleEndian) { Array($0) } }
+                file += key
+                if type == .int4 {
+                    for k in 0..<(size + 1) / 2 { file.append(value[2 * k] | (2 * k + 1 < size ? value[2 * k + 1] << 4 : 0)) }
+                } else {
+                    file += value
+                }
+                heads[0].setKey(key, both[0], position: position, headSize: size)
+                heads[0].setValue(value, both[1], position: position, headSize: size)
+            }
+            func restored(_ bytes: [UInt8]) -> Bool {
+                let copy = GuardedMemory(bytes, alignment: 2)
+                return withExtendedLifetime(copy) { heads[1].restore(first..<end, headSize: size, from: copy.base) }
+            }
+            #expect(file.count == (end - first) * stride && restored(file))
+            #expect(keys[0].elements == keys[1].elements && values[0].elements == values[1].elements, "\(first)..<\(end)")
+            #expect(scales[0].elements == scales[2].elements && scales[1].elements == scales[3].elements)
+
+            // A mantissa too small, an exponent too large, the least code, half a pair too many.
+            for position in [0, (end - first) / 2, end - first - 1] {
+                var lies: [(Int, [UInt8])] = [(0, [0xFF, 0x3F, 0, 0]), (4, [0, 0x40, 0, 0x08])]
+                lies.append((8 + keyBytes - type.keyBits / 8, type == .int16 ? [0, 0x80] : [0x80]))
+                switch type {
+                case .int16: lies.append((stride - 2, [0, 0x80]))
+                case .int8: lies.append((stride - 1, [0x80]))
+                case .int4: if size % 2 == 1 { lies.append((stride - 1, [0x10])) }
+                }
+                for (offset, lie) in lies {
+                    var bytes = file
+                    bytes.replaceSubrange(position * stride + offset..<position * stride + offset + lie.count, with: lie)
+                    #expect(!restored(bytes), "position \(position) of \(first)..<\(end), byte \(offset)")
+                }
+            }
+        }
+    }
+
     /// Bytes of a head, counted by hand.
     @Test func sizesAreExact() {
         #expect(KeyValueType.all.map { $0.keyByteCount(capacity: 32, headSize: 7) } == [32 * 16, 32 * 8, 32 * 8])

@@ -167,4 +167,7 @@ STLM_KERNEL size_t stlm_next_between(uint32_t set, const int32_t *x, size_t from
 /* Sum of all words of a buffer, a multiple of 256 bytes, read as fast as one thread can: for measuring memory. */
 STLM_KERNEL uint64_t stlm_read_all(uint32_t set, const void *bytes, size_t byte_count);
 
+/* CRC-32 (stlm-1, section 9), `state` being the register: of how many bytes from the first on, 0 where the CPU has no instructions for it. */
+STLM_KERNEL size_t stlm_checksum(uint32_t set, uint32_t *state, const void *bytes, size_t byte_count);
+
 #endif

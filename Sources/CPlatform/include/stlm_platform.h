@@ -7,7 +7,11 @@
 
 #define STLM_NOALLOC __attribute__((swift_attr("@_noAllocation")))
 
-/* Maps a whole file read-only, and keeps it open where a descriptor is wanted. EISDIR and EINVAL (empty, or no regular file) are told apart. */
+/* Opens a file to read it from its beginning. EISDIR and EINVAL (empty, or no regular file) are told apart. */
+STLM_NOALLOC int32_t stlm_file_open(const char *path, size_t *byte_count, int32_t *descriptor);
+STLM_NOALLOC void stlm_file_close(int32_t descriptor);
+
+/* Maps a whole file read-only, and keeps it open where a descriptor is wanted. Errors are those of stlm_file_open. */
 STLM_NOALLOC int32_t stlm_file_map(const char *path, const void **base, size_t *byte_count, int32_t *descriptor);
 STLM_NOALLOC void stlm_file_unmap(const void *base, size_t byte_count, int32_t descriptor);
 
