@@ -5,6 +5,7 @@ let package = Package(
     name: "stlm",
     products: [
         .library(name: "STLM", targets: ["STLM"]),
+        .library(name: "STLMC", type: .static, targets: ["STLMC", "CSTLM"]),
         .executable(name: "stlm-pack", targets: ["stlm-pack"]),
         .executable(name: "stlm-run", targets: ["stlm-run"]),
         .executable(name: "stlm-budget", targets: ["stlm-budget"]),
@@ -18,6 +19,8 @@ let package = Package(
         .target(name: "Kernels", dependencies: ["FixedPoint", "ModelFile", "CKernels"]),
         .target(name: "Tokenizers", dependencies: ["ModelFile"]),
         .target(name: "STLM", dependencies: ["FixedPoint", "ModelFile", "Kernels", "Tokenizers", "CPlatform"]),
+        .target(name: "CSTLM"),
+        .target(name: "STLMC", dependencies: ["STLM", "FixedPoint", "ModelFile", "Kernels", "Tokenizers", "CSTLM", "CPlatform"]),
         .target(name: "Console", dependencies: ["CPlatform"]),
         .target(name: "RunCommands", dependencies: ["STLM", "Console"]),
         .executableTarget(name: "stlm-run", dependencies: ["RunCommands", "CPlatform"]),
@@ -44,6 +47,7 @@ let package = Package(
         .testTarget(name: "KernelsTests", dependencies: ["Kernels", "CKernels", "TestSupport", "VNNITwin"]),
         .testTarget(name: "TokenizersTests", dependencies: ["Tokenizers", "Packing", "TestSupport"]),
         .testTarget(name: "STLMTests", dependencies: ["STLM", "PackedSupport"]),
+        .testTarget(name: "STLMCTests", dependencies: ["STLMC", "CSTLM", "STLM", "PackedSupport", "stlm-run"]),
         .testTarget(name: "CheckpointsTests", dependencies: ["Checkpoints", "TestSupport"]),
         .testTarget(name: "FloatModelTests", dependencies: ["FloatModel", "TestSupport"]),
         .testTarget(name: "QuantizationTests", dependencies: ["Quantization", "TestSupport"]),
@@ -51,7 +55,7 @@ let package = Package(
         .testTarget(
             name: "CommandTests", dependencies: ["PackedSupport", "stlm-run", "stlm-pack", "stlm-budget", "allocation-check"]),
         .testTarget(name: "ReferenceTests", dependencies: ["PackedSupport", "stlm-run"]),
-        .testTarget(name: "BoardsTests", dependencies: ["PackedSupport", "stlm-run", "stlm-budget"]),
+        .testTarget(name: "BoardsTests", dependencies: ["PackedSupport", "stlm-run", "stlm-pack", "stlm-budget"]),
         .testTarget(name: "TidyTests"),
     ]
 )

@@ -5,7 +5,7 @@ import STLM
 /// A run with weights that pass through memory: what --memory-limit it is under, and bytes of weights that it reads for each token or block.
 struct PassingRun {
     var memoryLimit: Int
-    var readByteCount: Int
+    var readByteCount: UInt64
 }
 
 /// The budget that was asked for, whether it fits, and what would.
@@ -30,7 +30,8 @@ struct Answer {
         guard let limit, fits == false else { return }
         if let least = budget.passedByteCount(model, under: budget.cannotRunUnder), let given = budget.passedByteCount(model, under: limit) {
             passing = (
-                PassingRun(memoryLimit: budget.cannotRunUnder, readByteCount: least), PassingRun(memoryLimit: limit, readByteCount: given)
+                PassingRun(memoryLimit: budget.cannotRunUnder, readByteCount: UInt64(least)),
+                PassingRun(memoryLimit: limit, readByteCount: UInt64(given))
             )
         }
         add(MemoryBudget.longest(.context, model, options, limit: limit))

@@ -72,7 +72,7 @@ private func writeRun(_ out: inout Writer, _ run: PassingRun) {
     writeFlag(&out, run)
     out.text("\"")
     field(&out, "memory_limit", run.memoryLimit)
-    field(&out, "weights_read", run.readByteCount)
+    field(&out, "weights_read", Int(clamping: run.readByteCount))
     out.text("}")
 }
 

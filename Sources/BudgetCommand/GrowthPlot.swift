@@ -37,7 +37,7 @@ struct Growth {
                 most = max(most, byteCount)
             }
         }
-        limit = answer.limit.flatMap { $0 <= 2 * most ? $0 : nil }
+        limit = answer.limit.flatMap { $0 - most <= most ? $0 : nil }
         self.most = max(most, limit ?? 0)
     }
 

@@ -9,36 +9,45 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-int32_t stlm_file_open(const char *path, size_t *byte_count, int32_t *descriptor) {
-    const int file = open(path, O_RDONLY | O_CLOEXEC);
-    if (file < 0) return errno;
+_Static_assert(EFBIG == STLM_TOO_LARGE, "what the header says");
+
+/* Of an open file: how many bytes it has, if they can be mapped. */
+static int32_t find_size(int32_t descriptor, size_t *byte_count) {
     struct stat status;
-    int error = 0;
-    if (fstat(file, &status) != 0) error = errno;
-    else if (S_ISDIR(status.st_mode)) error = EISDIR;
-    else if (!S_ISREG(status.st_mode) || status.st_size == 0) error = EINVAL;
-    else if ((uint64_t)status.st_size > SIZE_MAX) error = EFBIG;
-    if (error) {
-        close(file);
-        return error;
-    }
+    if (fstat(descriptor, &status) != 0) return errno;
+    if (S_ISDIR(status.st_mode)) return EISDIR;
+    if (!S_ISREG(status.st_mode) || status.st_size == 0) return EINVAL;
+    if ((uint64_t)status.st_size > PTRDIFF_MAX) return EFBIG;
     *byte_count = (size_t)status.st_size;
-    *descriptor = file;
     return 0;
 }
 
+int32_t stlm_file_open(const char *path, size_t *byte_count, int32_t *descriptor) {
+    const int file = open(path, O_RDONLY | O_CLOEXEC);
+    if (file < 0) return errno;
+    const int32_t error = find_size(file, byte_count);
+    if (error) close(file);
+    else *descriptor = file;
+    return error;
+}
+
 void stlm_file_close(int32_t descriptor) { close(descriptor); }
+
+int32_t stlm_descriptor_map(int32_t descriptor, const void **base, size_t *byte_count) {
+    const int32_t error = find_size(descriptor, byte_count);
+    if (error) return error;
+    void *p = mmap(0, *byte_count, PROT_READ, MAP_PRIVATE, descriptor, 0);
+    if (p == MAP_FAILED) return errno;
+    *base = p;
+    return 0;
+}
 
 int32_t stlm_file_map(const char *path, const void **base, size_t *byte_count, int32_t *descriptor) {
     int32_t file;
     int32_t error = stlm_file_open(path, byte_count, &file);
     if (error) return error;
-    void *p = mmap(0, *byte_count, PROT_READ, MAP_PRIVATE, file, 0);
-    if (p == MAP_FAILED) error = errno;
-    else {
-        *base = p;
-        if (descriptor) *descriptor = file;
-    }
+    error = stlm_descriptor_map(file, base, byte_count);
+    if (!error && descriptor) *descriptor = file;
     if (error || !descriptor) close(file);
     return error;
 }

@@ -63,16 +63,16 @@ static void pause_briefly(void) {
     __asm__ volatile("pause");
 #elif defined(__aarch64__)
     __asm__ volatile("isb");
+#elif defined(__arm__) && __ARM_ARCH >= 6
+    __asm__ volatile("yield");
+#elif defined(__riscv)
+    __asm__ volatile(".4byte 0x0100000f"); /* pause; older CPUs take it for a fence */
 #endif
 }
 
 /* The low half of a word: of a job its number, of a mark what changes from job to job. */
 static uint32_t *low_half(_Atomic uint64_t *word) {
-    uint32_t *halves = (uint32_t *)word;
-#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-    halves++;
-#endif
-    return halves;
+    return (uint32_t *)word;
 }
 
 static void futex_wait(_Atomic uint64_t *word, uint64_t value) {

@@ -1,5 +1,5 @@
 /// A size such as 48MiB, 1.5MB, 900k or 50331648, in bytes, rounded down: K, M and G are thousands, with an i powers of 1024. nil where it
-/// is none, or 2^50 or more.
+/// is none, or 2^50 or more. Where Int has 32 bits more than 2^31 - 1 is that: nothing can be larger there.
 public func parseByteCount(_ word: UnsafePointer<CChar>) -> Int? {
     let text = utf8(word)
     let most: UInt64 = 1 << 50
@@ -29,7 +29,7 @@ public func parseByteCount(_ word: UnsafePointer<CChar>) -> Int? {
     let (product, overflow) = whole.multipliedReportingOverflow(by: unit)
     if overflow || product >= most { return nil }
     // A fraction has at most 9 digits and a unit 30 bits.
-    return Int(product + fraction * unit / places)
+    return Int(clamping: product + fraction * unit / places)
 }
 
 private func unit(_ text: UnsafeBufferPointer<UInt8>) -> UInt64? {

@@ -61,13 +61,13 @@ public struct JSONCursor {
     /// A whole number that is not negative, up to 2^31.
     public mutating func count() -> Int? {
         skipSpace()
-        var value: Int?
+        var value: Int64?
         while byte >= 0x30, byte <= 0x39 {
-            value = (value ?? 0) * 10 + Int(byte - 0x30)
+            value = (value ?? 0) * 10 + Int64(byte - 0x30)
             if value! > 1 << 31 { return nil }
             offset += 1
         }
-        return value
+        return value.map { Int(clamping: $0) }
     }
 
     /// Passes over a value of any kind.

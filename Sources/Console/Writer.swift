@@ -42,7 +42,9 @@ public struct Writer: ~Copyable {
         }
     }
 
-    public mutating func number(_ number: Int) {
+    public mutating func number(_ number: Int) { self.number(Int64(number)) }
+
+    public mutating func number(_ number: Int64) {
         if number < 0 { byte(UInt8(ascii: "-")) }
         self.number(UInt64(number.magnitude))
     }
@@ -58,9 +60,12 @@ public struct Writer: ~Copyable {
 
     /// With commas between thousands.
     public mutating func grouped(_ number: Int) {
-        var divisor: UInt64 = 1
-        let value = UInt64(number.magnitude)
         if number < 0 { byte(UInt8(ascii: "-")) }
+        grouped(UInt64(number.magnitude))
+    }
+
+    public mutating func grouped(_ value: UInt64) {
+        var divisor: UInt64 = 1
         var digits = 1
         while value / divisor >= 10 {
             divisor *= 10

@@ -44,6 +44,8 @@ public struct Activated: Equatable {
 }
 
 /// Applies an activation in place: arithmetic-1, section 6.4.
+// Modules that have the body of a function have its tables too, here 8 KB.
+@export(interface)
 public func activate(
     _ x: UnsafeMutablePointer<Int32>, count: Int, fractionBits: Int, _ activation: Activation, _ piecewise: PiecewiseLinear?,
     _ kernels: KernelSet = .baseline

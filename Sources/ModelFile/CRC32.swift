@@ -14,6 +14,8 @@ public struct CRC32 {
         return crc.value
     }
 
+    // Modules that have the body of a function have its tables too, here 8 KB.
+    @export(interface)
     public mutating func update(_ bytes: UnsafeRawPointer, byteCount: Int) {
         var crc = state
         var offset = 0

@@ -83,16 +83,20 @@ public enum Encoding: UInt32, Sendable {
     public func groupScaleByteCount(columns: Int) -> Int { groupBits == 0 ? 0 : (columns &+ 31) / 32 &* 16 }
 
     /// Exact size of a tensor's region, for counts within the limits.
-    public func byteCount(rows: Int, columns: Int) -> Int {
+    public func exactByteCount(rows: Int, columns: Int) -> Int64 {
         switch self {
-        case .int32Vector: return 4 * columns
-        case .rotation: return 4 * rows * columns
-        case .piecewiseLinear: return 4 * (3 * columns + 1)
+        case .int32Vector: return 4 * Int64(columns)
+        case .rotation: return 4 * Int64(rows) * Int64(columns)
+        case .piecewiseLinear: return 4 * (3 * Int64(columns) + 1)
         case .corrected: return 16
         default:
             let blocks = Layout.align(rows, Layout.rowBlock) / Layout.rowBlock
             let lines = lineCounts(columns: columns)
-            return blocks * ((lines.first + lines.second) * 64 + groupScaleByteCount(columns: columns) + 32) + levelCount
+            let blockByteCount = (lines.first + lines.second) * 64 + groupScaleByteCount(columns: columns) + 32
+            return Int64(blocks) * Int64(blockByteCount) + Int64(levelCount)
         }
     }
+
+    /// The same of a tensor that is in memory.
+    public func byteCount(rows: Int, columns: Int) -> Int { Int(exactByteCount(rows: rows, columns: columns)) }
 }

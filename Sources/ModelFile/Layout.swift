@@ -7,6 +7,7 @@ public enum Layout {
     /// Other than in files from before the format was frozen.
     public static let draft: UInt16 = 0
     public static let headerByteCount = 64
+    public static let regionCountOffset = 24
     public static let headerChecksumOffset = 28
     public static let regionRecordByteCount = 32
     public static let tableAlignment = 64
@@ -18,6 +19,12 @@ public enum Layout {
 
     @inlinable @inline(__always)
     public static func align(_ n: Int, _ alignment: Int) -> Int {
+        (n &+ alignment &- 1) / alignment &* alignment
+    }
+
+    /// The same of an offset in a file, which need not fit in an Int of 32 bits.
+    @inlinable @inline(__always)
+    public static func align(_ n: UInt64, _ alignment: UInt64) -> UInt64 {
         (n &+ alignment &- 1) / alignment &* alignment
     }
 }
@@ -56,18 +63,21 @@ public enum Limit {
 public enum RegionKind: UInt32, Sendable {
     case model = 1, schedule, attentions, feedForwards, norms, tensors, names, text
     case tokenizer, pieceOffsets, pieceBytes, merges, characters, adjacency, ledger, tensorErrors
+    case transcript = 32
     case weights = 64
 
     public static let tableKinds = 16
+    /// Where a table is found; the first of the kinds is 1, so that place 0 is free.
+    var place: Int { self == .transcript ? 0 : Int(rawValue) }
     /// Kinds that a reader skips if it does not know them.
-    public static let optional: ClosedRange<UInt32> = 32...63
+    public static let optional: ClosedRange<UInt32> = 33...63
 
     /// Bytes of one record; 1 where the region is plain bytes.
     public var recordByteCount: Int {
         switch self {
         case .model: 384
         case .schedule, .norms, .tensors: 32
-        case .attentions, .feedForwards: 64
+        case .attentions, .feedForwards, .transcript: 64
         case .names: 20
         case .tokenizer: 1024
         case .pieceOffsets: 4
@@ -96,6 +106,7 @@ public enum RegionKind: UInt32, Sendable {
         case .adjacency: "adjacency"
         case .ledger: "ledger"
         case .tensorErrors: "tensor errors"
+        case .transcript: "transcript"
         case .weights: "weights"
         }
     }

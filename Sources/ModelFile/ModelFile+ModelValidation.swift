@@ -6,13 +6,14 @@ extension ModelFile {
         func lie(_ lie: Lie, _ a: Int64 = 0, _ b: Int64 = 0) -> ModelFileError {
             ModelFileError(lie, region: "model", index: 0, a, b)
         }
-        let hidden = Int(record.hiddenSize)
-        let vocabulary = Int(record.vocabularySize)
-        if hidden < 2 || hidden > Limit.width { throw lie(.countOutOfRange, Int64(hidden), Int64(Limit.width)) }
+        // Where Int has 32 bits, a greater number becomes the greatest, which no limit allows.
+        let hidden = Int(clamping: record.hiddenSize)
+        let vocabulary = Int(clamping: record.vocabularySize)
+        if hidden < 2 || hidden > Limit.width { throw lie(.countOutOfRange, Int64(record.hiddenSize), Int64(Limit.width)) }
         let least = record.takesBlocks && record.writesBlocks ? 0 : 1
-        if vocabulary < least || vocabulary > Limit.rows { throw lie(.countOutOfRange, Int64(vocabulary), Int64(Limit.rows)) }
-        let maximum = Int(record.contextMaximum)
-        if maximum < 1 || maximum > Limit.context { throw lie(.countOutOfRange, Int64(maximum), Int64(Limit.context)) }
+        if vocabulary < least || vocabulary > Limit.rows { throw lie(.countOutOfRange, Int64(record.vocabularySize), Int64(Limit.rows)) }
+        let maximum = Int(clamping: record.contextMaximum)
+        if maximum < 1 || maximum > Limit.context { throw lie(.countOutOfRange, Int64(record.contextMaximum), Int64(Limit.context)) }
         if record.contextDefault < 1 || record.contextDefault > record.contextMaximum {
             throw lie(.countOutOfRange, Int64(record.contextDefault), Int64(maximum))
         }
@@ -49,10 +50,10 @@ extension ModelFile {
         if HeadKind(rawValue: record.head.kind) == nil {
             throw ModelFileError(.unknownCode, region: "head", Int64(record.head.kind))
         }
-        let size = Int(record.blockSize)
+        let size = Int(clamping: record.blockSize)
         let hasBlocks = record.takesBlocks || record.writesBlocks
         if size > Limit.blockSize || hasBlocks != (size > 0) {
-            throw ModelFileError(.countOutOfRange, region: "model", Int64(size), Int64(hasBlocks ? Limit.blockSize : 0))
+            throw ModelFileError(.countOutOfRange, region: "model", Int64(record.blockSize), Int64(hasBlocks ? Limit.blockSize : 0))
         }
         for k in 0..<Limit.blockSize {
             let symbol = Int(record.endBlock[k])

@@ -27,12 +27,12 @@ extension ModelFile {
         func lie(_ lie: Lie, _ a: Int64 = 0, _ b: Int64 = 0) -> ModelFileError {
             ModelFileError(lie, region: "attentions", index: index, a, b)
         }
-        let heads = Int(record.headCount)
-        let kvHeads = Int(record.kvHeadCount)
-        let size = Int(record.headSize)
-        if size < 1 || size > Limit.headSize { throw lie(.countOutOfRange, Int64(size), Int64(Limit.headSize)) }
-        if heads < 1 || heads > Limit.width / size { throw lie(.countOutOfRange, Int64(heads), Int64(Limit.width / size)) }
-        if kvHeads < 1 || kvHeads > heads || heads % kvHeads != 0 { throw lie(.headsDoNotDivide, Int64(heads), Int64(kvHeads)) }
+        let heads = Int(clamping: record.headCount)
+        let kvHeads = Int(clamping: record.kvHeadCount)
+        let size = Int(clamping: record.headSize)
+        if size < 1 || size > Limit.headSize { throw lie(.countOutOfRange, Int64(record.headSize), Int64(Limit.headSize)) }
+        if heads < 1 || heads > Limit.width / size { throw lie(.countOutOfRange, Int64(record.headCount), Int64(Limit.width / size)) }
+        if kvHeads < 1 || kvHeads > heads || heads % kvHeads != 0 { throw lie(.headsDoNotDivide, Int64(heads), Int64(record.kvHeadCount)) }
         let width = try shape(record.qkv.tensor, "attentions", index).columns
         try requireLinear(record.qkv, "attentions", index, rows: (heads + 2 * kvHeads) * size, columns: width)
         try requireLinear(record.output, "attentions", index, rows: width, columns: heads * size)

@@ -36,8 +36,8 @@ extension ModelFile {
             } else {
                 if hasAttention == (step.kvSlot == Layout.none) { throw lie(.slotWithoutAttention) }
                 if hasAttention {
+                    if step.kvSlot >= record.kvSlotCount { throw lie(.indexOutOfRange, Int64(step.kvSlot), Int64(slotCount)) }
                     let slot = Int(step.kvSlot)
-                    if slot >= slotCount { throw lie(.indexOutOfRange, Int64(slot), Int64(slotCount)) }
                     let bit: UInt64 = 1 &<< UInt64(slot % 64)
                     if used[slot / 64] & bit != 0 { throw lie(.slotUsedTwice, Int64(slot)) }
                     used[slot / 64] |= bit

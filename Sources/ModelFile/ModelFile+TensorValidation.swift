@@ -9,11 +9,11 @@ extension ModelFile {
             }
             guard let encoding = Encoding(rawValue: record.encoding) else { throw lie(.unknownCode, Int64(record.encoding)) }
             if record.reserved.0 | record.reserved.1 != 0 { throw lie(.reservedNotZero) }
-            let rows = Int(record.rows)
-            let columns = Int(record.columns)
+            let rows = Int(clamping: record.rows)
+            let columns = Int(clamping: record.columns)
             let isVector = encoding == .int32Vector || encoding == .piecewiseLinear
             let mostRows = isVector ? 1 : Limit.rows
-            if rows < 1 || rows > mostRows { throw lie(.countOutOfRange, Int64(rows), Int64(mostRows)) }
+            if rows < 1 || rows > mostRows { throw lie(.countOutOfRange, Int64(record.rows), Int64(mostRows)) }
             // A bias may be as long as a matrix is high.
             let most = switch encoding {
             case .int32Vector: Limit.rows
@@ -21,7 +21,7 @@ extension ModelFile {
             case _ where encoding.groupBits > 0: Limit.groupColumns
             default: Limit.width
             }
-            if columns < 1 || columns > most { throw lie(.countOutOfRange, Int64(columns), Int64(most)) }
+            if columns < 1 || columns > most { throw lie(.countOutOfRange, Int64(record.columns), Int64(most)) }
             let exponents: ClosedRange<Int32> = switch encoding {
             case .corrected: 0...0
             case _ where encoding.isMatrix: Limit.matrixExponent
@@ -29,9 +29,10 @@ extension ModelFile {
             default: 14...14
             }
             if !exponents.contains(record.exponent) { throw lie(.exponentOutOfRange, Int64(record.exponent)) }
-            let need = encoding.byteCount(rows: rows, columns: columns)
-            let have = Int(region(firstWeightsRegion + index).byteCount)
-            if need != have { throw lie(.wrongTensorSize, Int64(need), Int64(have)) }
+            // Of numbers within their limits the size is below 2^42, which may not fit in an Int.
+            let exact = encoding.exactByteCount(rows: rows, columns: columns)
+            let need = Int(clamping: exact), have = Int(region(firstWeightsRegion + index).byteCount)
+            if exact != Int64(have) { throw lie(.wrongTensorSize, exact, Int64(have)) }
             let bytes = tensorBytes(index)
             for k in 1..<max(1, encoding == .piecewiseLinear ? columns : 1)
             where bytes.load(fromByteOffset: 4 * k - 4, as: Int32.self) >= bytes.load(fromByteOffset: 4 * k, as: Int32.self) {

@@ -53,10 +53,10 @@ extension ModelFile {
         // The rule of pieces knows no space put before the text.
         let allowed: UInt32 = record.preSplit == 0 ? 1 : 0
         if record.flags & ~allowed != 0 { throw tokenizerLie(.reservedNotZero) }
-        let pieceCount = Int(record.pieceCount)
+        let pieceCount = Int(clamping: record.pieceCount)
         let most = min(Limit.pieces, Int(model.vocabularySize))
-        if pieceCount < 1 || pieceCount > most { throw tokenizerLie(.countOutOfRange, Int64(pieceCount), Int64(most)) }
-        try validatePieces(pieceCount, longest: Int(record.longestPiece))
+        if pieceCount < 1 || pieceCount > most { throw tokenizerLie(.countOutOfRange, Int64(record.pieceCount), Int64(most)) }
+        try validatePieces(pieceCount, longest: record.longestPiece)
         for byte in 0..<256 {
             let token = Int(record.byteTokens[byte])
             if token >= pieceCount { throw tokenizerLie(.indexOutOfRange, Int64(token), Int64(pieceCount)) }
@@ -96,17 +96,17 @@ extension ModelFile {
         Int(tableBytes(.pieceOffsets).load(fromByteOffset: 4 &* index, as: UInt32.self))
     }
 
-    private func validatePieces(_ pieceCount: Int, longest: Int) throws(ModelFileError) {
+    private func validatePieces(_ pieceCount: Int, longest: UInt32) throws(ModelFileError) {
         if recordCount(.pieceOffsets) != pieceCount + 1 {
             throw ModelFileError(.countOutOfRange, region: "piece offsets", Int64(recordCount(.pieceOffsets)), Int64(pieceCount + 1))
         }
-        if longest > Limit.pieceByteCount {
+        if longest > UInt32(Limit.pieceByteCount) {
             throw ModelFileError(.countOutOfRange, region: "tokenizer", Int64(longest), Int64(Limit.pieceByteCount))
         }
-        var previous = 0
-        var longestSeen = 0
+        var previous: UInt32 = 0
+        var longestSeen: UInt32 = 0
         for index in 0...pieceCount {
-            let offset = pieceOffset(index)
+            let offset = tableBytes(.pieceOffsets).load(fromByteOffset: 4 &* index, as: UInt32.self)
             if offset < previous || (index == 0 && offset != 0) {
                 throw ModelFileError(.notAscending, region: "piece offsets", index: index)
             }
@@ -114,7 +114,7 @@ extension ModelFile {
             previous = offset
         }
         let bytes = tableByteCount(.pieceBytes)
-        if previous != bytes {
+        if UInt64(previous) != UInt64(bytes) {
             throw ModelFileError(.indexOutOfRange, region: "piece offsets", index: pieceCount, Int64(previous), Int64(bytes))
         }
         if longestSeen != longest {

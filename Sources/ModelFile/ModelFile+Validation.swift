@@ -14,6 +14,7 @@ extension ModelFile {
         try validateNames()
         try validateTokenizer()
         try validateLedger()
+        try validateTranscript()
     }
 
     private func validateCounts() throws(ModelFileError) {

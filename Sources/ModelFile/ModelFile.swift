@@ -35,8 +35,8 @@ public struct ModelFile {
         base.load(fromByteOffset: Layout.headerByteCount + index * Layout.regionRecordByteCount, as: RegionRecord.self)
     }
 
-    public func tableByteCount(_ kind: RegionKind) -> Int { tables[Int(kind.rawValue)].byteCount }
-    public func tableBytes(_ kind: RegionKind) -> UnsafeRawPointer { base + tables[Int(kind.rawValue)].offset }
+    public func tableByteCount(_ kind: RegionKind) -> Int { tables[kind.place].byteCount }
+    public func tableBytes(_ kind: RegionKind) -> UnsafeRawPointer { base + tables[kind.place].offset }
     public func recordCount(_ kind: RegionKind) -> Int { tableByteCount(kind) / kind.recordByteCount }
 
     @inline(__always)
@@ -87,6 +87,9 @@ public struct ModelFile {
     public var hasLedger: Bool { tableByteCount(.ledger) > 0 }
     public var ledger: LedgerRecord { record(.ledger, 0, as: LedgerRecord.self) }
     public func tensorError(_ index: Int) -> TensorErrorRecord { record(.tensorErrors, index, as: TensorErrorRecord.self) }
+
+    /// nil where the packer computed none.
+    public var transcript: TranscriptRecord? { tableByteCount(.transcript) == 0 ? nil : record(.transcript, 0, as: TranscriptRecord.self) }
 
     // MARK: Checksums of the weights
 

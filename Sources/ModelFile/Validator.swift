@@ -22,8 +22,10 @@ struct Validator {
         }
         if header.draft != Layout.draft { throw ModelFileError(.unknownDraft, Int64(header.draft)) }
         if header.requiredFeatures != 0 { throw ModelFileError(.unknownFeature, Int64(header.requiredFeatures)) }
+        if header.regionCount > UInt32(Limit.regions) {
+            throw ModelFileError(.tooManyRegions, Int64(header.regionCount), Int64(Limit.regions))
+        }
         regionCount = Int(header.regionCount)
-        if regionCount > Limit.regions { throw ModelFileError(.tooManyRegions, Int64(regionCount), Int64(Limit.regions)) }
         let tableEnd = Layout.headerByteCount + regionCount * Layout.regionRecordByteCount
         if byteCount < tableEnd { throw ModelFileError(.truncated, region: "region table", have, Int64(tableEnd)) }
         let checksum = Self.headerChecksum(base, byteCount: tableEnd)
@@ -79,7 +81,7 @@ struct Validator {
             if record.offset > fileEnd || record.byteCount > fileEnd - record.offset {
                 throw lie(.regionOutOfRange, record.offset, record.byteCount)
             }
-            let expected = UInt64(Layout.align(Int(end), Int(record.alignment)))
+            let expected = Layout.align(end, UInt64(record.alignment))
             if record.offset < end { throw lie(.regionOverlap, record.offset, end) }
             if record.offset != expected { throw lie(.regionHole, record.offset, expected) }
             for byte in Int(end)..<Int(expected) where base.load(fromByteOffset: byte, as: UInt8.self) != 0 {
@@ -97,19 +99,19 @@ struct Validator {
     }
 
     private func requireTable(_ kind: RegionKind) throws(ModelFileError) {
-        if tables[Int(kind.rawValue)].byteCount == 0 { throw ModelFileError(.missingRegion, region: kind.name) }
+        if tables[kind.place].byteCount == 0 { throw ModelFileError(.missingRegion, region: kind.name) }
     }
 
     /// One table: whole records, right checksum.
     private mutating func validateTable(_ kind: RegionKind, _ index: Int, _ record: RegionRecord) throws(ModelFileError) {
         let size = Int(record.byteCount)
         let recordSize = kind.recordByteCount
-        let single = kind == .model || kind == .tokenizer || kind == .adjacency || kind == .ledger
+        let single = kind == .model || kind == .tokenizer || kind == .adjacency || kind == .ledger || kind == .transcript
         if size % recordSize != 0 || (single && size != recordSize) {
             throw ModelFileError(.wrongRecordSize, region: kind.name, index: index, Int64(size), Int64(recordSize))
         }
         try validateChecksum(kind.name, index, record)
-        tables[Int(kind.rawValue)] = .init(offset: Int(record.offset), byteCount: size)
+        tables[kind.place] = .init(offset: Int(record.offset), byteCount: size)
     }
 
     private func validateChecksum(_ name: StaticString, _ index: Int, _ record: RegionRecord) throws(ModelFileError) {

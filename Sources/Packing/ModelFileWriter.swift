@@ -51,7 +51,23 @@ struct ModelFileWriter {
         return file
     }
 
-    private func checksum(_ bytes: [UInt8]) -> UInt32 {
-        bytes.withUnsafeBytes { CRC32.of($0.baseAddress!, byteCount: $0.count) }
+    private func checksum(_ bytes: [UInt8]) -> UInt32 { Self.checksum(bytes) }
+
+    private static func checksum(_ bytes: some Collection<UInt8>) -> UInt32 {
+        Array(bytes).withUnsafeBytes { CRC32.of($0.baseAddress!, byteCount: $0.count) }
+    }
+
+    /// Puts other bytes of the same number in the place of a table's.
+    static func replace(_ kind: RegionKind, with bytes: [UInt8], in file: inout [UInt8]) {
+        func number(_ offset: Int) -> Int { (0..<4).reduce(0) { $0 | Int(file[offset + $1]) << (8 * $1) } }
+        func put(_ number: UInt32, _ offset: Int) { for k in 0..<4 { file[offset + k] = UInt8(truncatingIfNeeded: number >> (8 * k)) } }
+        let count = number(Layout.regionCountOffset), end = Layout.headerByteCount + count * Layout.regionRecordByteCount
+        for record in stride(from: Layout.headerByteCount, to: end, by: Layout.regionRecordByteCount) where number(record) == kind.rawValue {
+            let offset = number(record + 8)
+            file.replaceSubrange(offset..<offset + bytes.count, with: bytes)
+            put(checksum(bytes), record + 24)
+        }
+        put(0, Layout.headerChecksumOffset)
+        put(checksum(file[..<end]), Layout.headerChecksumOffset)
     }
 }

@@ -60,6 +60,8 @@ package struct ModelPacker {
             writer.add(.ledger, rawBytes([ledgerRecord]))
             writer.add(.tensorErrors, rawBytes(shelf.entries.map { ledger.error(of: $0) }))
         }
+        // Its checksums are put in when the file can be run: PackedFile.transcribed.
+        writer.add(.transcript, rawBytes([TranscriptRecord(positionCount: TranscriptRecord.positionCount(record))]))
         for entry in shelf.entries { writer.add(.weights, entry.tensor.bytes, startsBlock: entry.startsBlock) }
         return (writer.bytes(limit: byteLimit), shelf)
     }

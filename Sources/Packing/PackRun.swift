@@ -70,7 +70,7 @@ struct PackRun {
         }
         if let text = settings.verification, let plain { try verify(text, plain, choices) }
         let packed = pack(choices, ledger)
-        bytes = packed.bytes
+        bytes = try PackedFile(packed.bytes).transcribed(packed.bytes)
         if case .budget(let limit) = settings.goal, bytes.count > limit { throw .ownOutput(sentence: "it is larger than the budget") }
         progress("verifying")
         report = try Self.report(bytes, packed.shelf, ledger)

@@ -1,4 +1,5 @@
 import Foundation
+import Kernels
 import ModelFile
 import STLM
 
@@ -22,6 +23,31 @@ final class PackedFile {
     }
 
     deinit { memory.deallocate() }
+
+    /// The file with what this computer makes of it: stlm-1, section 12.
+    func transcribed(_ bytes: [UInt8]) throws(PackError) -> [UInt8] {
+        var record = TranscriptRecord(positionCount: TranscriptRecord.positionCount(file.model)), result = bytes
+        do throws(SessionError) {
+            for type in 0..<model.transcriptTypeCount {
+                let options = SessionOptions(
+                    transcriptOf: model, KeyValueType(rawValue: UInt8(type))!, positionCount: Int(record.positionCount))
+                let plan = try MemoryPlan(model, options)
+                let arena = UnsafeMutableRawBufferPointer.allocate(byteCount: plan.arenaByteCount, alignment: 64)
+                defer { arena.deallocate() }
+                record.logitsChecksum[type] = try checksum(plan, options, arena)
+            }
+        } catch {
+            throw .ownOutput(sentence: "\(error)")
+        }
+        ModelFileWriter.replace(.transcript, with: rawBytes([record]), in: &result)
+        return result
+    }
+
+    /// In a function of its own, so that the session ends before its arena does.
+    private func checksum(_ plan: MemoryPlan, _ options: SessionOptions, _ arena: UnsafeMutableRawBufferPointer) throws(SessionError) -> UInt32 {
+        var session = try Session(model, plan, kernels: options.kernels, arena: arena)
+        return try session.transcriptChecksum()
+    }
 }
 
 extension ModelFileError {

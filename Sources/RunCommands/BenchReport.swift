@@ -14,16 +14,16 @@ extension Bench {
         return max(1, sum)
     }
 
-    private func bytesPerSecond(_ byteCount: Int, _ nanoseconds: UInt64) -> UInt64 {
+    private func bytesPerSecond(_ byteCount: Int64, _ nanoseconds: UInt64) -> UInt64 {
         // In units of 1,000 bytes the product stays below 2^64.
         UInt64(byteCount) * 1_000_000 / max(1, nanoseconds) * 1_000
     }
 
     private func weightRate(_ session: borrowing Session) -> UInt64 {
-        bytesPerSecond(session.model.weightByteCountPerPosition * tokenCount, decode.median)
+        bytesPerSecond(session.model.weightByteCountPerPosition * Int64(tokenCount), decode.median)
     }
 
-    private var readRate: UInt64 { bytesPerSecond(fileByteCount, read.median) }
+    private var readRate: UInt64 { bytesPerSecond(Int64(fileByteCount), read.median) }
 
     func writeText(_ out: inout Writer, _ session: borrowing Session, _ path: UnsafePointer<CChar>) {
         let unit: StaticString = session.model.takesBlocks ? "blocks" : "tokens"
@@ -57,7 +57,7 @@ extension Bench {
         out.text("\nopening        ")
         out.ratio(openNanoseconds, 1_000_000, places: 3)
         out.text(" ms\nweights read   ")
-        out.grouped(session.model.weightByteCountPerPosition)
+        out.grouped(UInt64(session.model.weightByteCountPerPosition))
         out.text(session.model.takesBlocks ? " bytes a block, " : " bytes a token, ")
         out.ratio(weightRate(session), 1_000_000_000, places: 1)
         out.text(" GB/s: ")
@@ -133,7 +133,7 @@ extension Bench {
         out.text(", \"open_ms\": ")
         out.ratio(openNanoseconds, 1_000_000, places: 3)
         out.text(",\n \"weight_bytes_per_position\": ")
-        out.number(session.model.weightByteCountPerPosition)
+        out.number(UInt64(session.model.weightByteCountPerPosition))
         out.text(", \"weight_bytes_per_second\": ")
         out.number(weightRate(session))
         out.text(", \"read_bytes_per_second\": ")

@@ -28,6 +28,8 @@ public func runCommand(_ count: Int32, _ words: UnsafeMutablePointer<UnsafeMutab
         .choose
     } else if equals(first, "bench") {
         .bench
+    } else if equals(first, "self-check") {
+        .selfCheck
     } else {
         .generate
     }
@@ -41,6 +43,7 @@ public func runCommand(_ count: Int32, _ words: UnsafeMutablePointer<UnsafeMutab
     case .logits: return logits(options)
     case .choose: return choose(options)
     case .bench: return bench(options)
+    case .selfCheck: return selfCheck(options)
     }
 }
 

@@ -18,6 +18,8 @@ func printHelp() -> Int32 {
                                                       int32 logits of every position, for comparisons
           stlm-run bench MODEL [-p N] [-n N] [--rounds N] [--json]
                                                       how fast it is here, and what the time goes into
+          stlm-run self-check MODEL [--json]          whether the file is whole, and this computer makes of it
+                                                      what the one did that packed it
         Writing:
           -p, --prompt TEXT     the beginning of the text
           --ids "1 5 9"         the prompt as token ids, or as blocks of bytes padded with 256; prints ids

@@ -66,9 +66,9 @@ private func writeText(_ out: inout Writer, _ model: Model, _ plan: MemoryPlan, 
     let record = model.record
     out.bytes(bytes(file.text(record.description)))
     out.text("\nparameters     ")
-    out.grouped(Int(record.parameterCount))
+    out.grouped(record.parameterCount)
     out.text(", ")
-    out.grouped(Int(record.uniqueParameterCount))
+    out.grouped(record.uniqueParameterCount)
     out.text(" unique\nembedder       ")
     out.text(embedderName(model))
     out.text("\nhead           ")
@@ -143,7 +143,8 @@ private func counted(_ out: inout Writer, _ number: Int, _ noun: StaticString) {
 private func writeJSON(_ out: inout Writer, _ model: Model, _ plan: MemoryPlan) {
     let file = model.file
     let record = model.record
-    func field(_ name: StaticString, _ value: Int) {
+    func field(_ name: StaticString, _ value: Int) { field(name, Int64(value)) }
+    func field(_ name: StaticString, _ value: Int64) {
         out.text(", \"")
         out.text(name)
         out.text("\": ")
@@ -158,8 +159,8 @@ private func writeJSON(_ out: inout Writer, _ model: Model, _ plan: MemoryPlan) 
     out.text(headName(model))
     out.text("\"")
     field("format_version", Int(file.header.formatVersion))
-    field("parameters", Int(record.parameterCount))
-    field("unique_parameters", Int(record.uniqueParameterCount))
+    field("parameters", Int64(clamping: record.parameterCount))
+    field("unique_parameters", Int64(clamping: record.uniqueParameterCount))
     field("hidden_size", model.hiddenSize)
     field("vocabulary_size", model.vocabularySize)
     field("block_size", model.blockSize)

@@ -32,7 +32,7 @@ struct LedgerView {
         }
         source(&out, ledger.verificationText, ledger.verificationByteCount, ledger.verificationCount, model)
         out.text(" scored, windows of ")
-        out.grouped(Int(ledger.verificationContext))
+        out.grouped(ledger.verificationContext)
         out.text("\nbits per byte  ")
         bits(&out, ledger.cost, ledger.verificationByteCount, places: 5)
         out.text(", float ")
@@ -60,9 +60,9 @@ struct LedgerView {
     private func source(_ out: inout Writer, _ text: TextRange, _ byteCount: UInt64, _ count: UInt64, _ model: Model) {
         out.bytes(bytes(file.text(text)))
         out.text(", ")
-        out.grouped(Int(byteCount))
+        out.grouped(byteCount)
         out.text(" bytes, ")
-        out.grouped(Int(count))
+        out.grouped(count)
         out.text(model.writesBlocks ? " blocks" : " tokens")
     }
 

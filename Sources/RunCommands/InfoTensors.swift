@@ -96,8 +96,8 @@ struct TensorTable {
 
     /// Bits a number of the tensor takes, scales and padding included, in hundredths.
     private func bitHundredths(_ index: Int) -> Int {
-        let count = Int(file.tensor(index).rows) * Int(file.tensor(index).columns)
-        return (byteCount(index) * 800 + count / 2) / max(1, count)
+        let count = Int64(file.tensor(index).rows) * Int64(file.tensor(index).columns)
+        return Int((Int64(byteCount(index)) * 800 + count / 2) / max(1, count))
     }
 
     /// What is no matrix has none.

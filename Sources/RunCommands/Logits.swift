@@ -51,7 +51,7 @@ private func writeLogits(
         let count = min(session.plan.batchTokenCount, positionCount - start)
         try session.feed(UnsafeBufferPointer(rebasing: numbers[start * model.inputSize..<(start + count) * model.inputSize]))
         for row in 0..<count {
-            let values = rowLogits(session, numbers, row: row, position: start + row)
+            let values = session.rowLogits(row, numbers, position: start + row)
             let bytes = UnsafeRawPointer(values).assumingMemoryBound(to: UInt8.self)
             writer.bytes(UnsafeBufferPointer(start: bytes, count: model.outputSize * model.logitCount * 4))
         }
@@ -67,18 +67,6 @@ private func writeLogits(
     standard.text("]}\n")
     standard.flush()
     return exitCode(of: standard.error)
-}
-
-/// Logits after one position of the last `feed`. A byte decoder sees the block that follows; after the last position, or where
-/// what goes in are tokens, its own likeliest symbols.
-private func rowLogits(
-    _ session: borrowing Session, _ numbers: UnsafeBufferPointer<UInt32>, row: Int, position: Int
-) -> UnsafeMutablePointer<Int32> {
-    let model = session.model
-    if !model.writesBlocks { return session.computeLogits(rows: row..<row + 1) }
-    let next = (position + 1) * model.inputSize
-    if model.takesBlocks, next < numbers.count { return session.computeBlockLogits(row: row, of: numbers.baseAddress! + next) }
-    return session.computeBlockLogits(row: row, of: session.likeliestBlock(row: row))
 }
 
 private func writeShape(_ writer: inout Writer, _ positionCount: Int, _ model: Model) {

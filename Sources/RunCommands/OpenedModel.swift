@@ -19,6 +19,10 @@ struct OpenedModel: ~Copyable {
         var byteCount = 0
         var descriptor: Int32 = -1
         let error = stlm_file_map(path, &base, &byteCount, &descriptor)
+        if error == STLM_TOO_LARGE {
+            complain("%n is larger than 2 GiB, more than a process of 32 bits can map; run it on a 64-bit system", name: path)
+            return nil
+        }
         guard error == 0, let base else {
             complain("%n cannot be opened as a model file (%d); check the path", name: path, detail: stlm_error_text(error))
             return nil
@@ -26,7 +30,7 @@ struct OpenedModel: ~Copyable {
         if let memoryLimit {
             var now: UInt64 = 0, peak: UInt64 = 0
             stlm_resident_bytes(&now, &peak)
-            if Int(now) + byteCount > memoryLimit { stlm_window_begin(base, byteCount, descriptor) }
+            if now + UInt64(byteCount) > UInt64(memoryLimit) { stlm_window_begin(base, byteCount, descriptor) }
         }
         do throws(ModelFileError) {
             model = Model(try ModelFile(base, byteCount: byteCount))
@@ -78,6 +82,8 @@ package func complainAbout(_ error: SessionError) {
         complain("the arena has %a bytes and %b are needed", have, need)
     case .weightsDoNotFit(let limit, let least):
         complain("the weights may take %a bytes and need %b at least; give a greater --memory-limit", limit, least)
+    case .addressesExceeded(let context):
+        complain("model and arena at a context of %a are more than a process of 32 bits can address; give a smaller --context or --batch", context)
     case .notCausal:
         complain("this model sees the whole text at once (it is not causal), so that a text cannot be scored token by token")
     }

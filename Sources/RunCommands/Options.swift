@@ -6,7 +6,7 @@ import STLM
 
 /// What `stlm-run` is to do.
 enum Verb: UInt8 {
-    case generate = 1, info = 2, score = 4, logits = 8, choose = 16, bench = 32
+    case generate = 1, info = 2, score = 4, logits = 8, choose = 16, bench = 32, selfCheck = 64
 }
 
 /// The words after the verb, checked. Wrong use is complained about where it is found.
@@ -80,7 +80,7 @@ struct Options {
 
     /// One flag and its value.
     private mutating func take(_ flag: Word, _ words: inout Arguments) -> Bool {
-        let all: UInt8 = 63
+        let all: UInt8 = 127
         let generate = Verb.generate.rawValue
         if equals(flag, "-h") || equals(flag, "--help") {
             wantsHelp = true
@@ -102,9 +102,9 @@ struct Options {
             return count(flag, &words, generate, 0, UInt64(Int32.max), &tokenCount)
         }
         if equals(flag, "--bytes") { return count(flag, &words, generate, 0, UInt64(Int32.max), &byteCount) }
-        if equals(flag, "--context") { return count(flag, &words, all, 1, UInt64(Limit.context), &contextTokenCount) }
+        if equals(flag, "--context") { return count(flag, &words, ~Verb.selfCheck.rawValue, 1, UInt64(Limit.context), &contextTokenCount) }
         if equals(flag, "--threads") || equals(flag, "-t") { return count(flag, &words, all, 1, UInt64(STLM_POOL_THREADS_MAX), &threadCount) }
-        if equals(flag, "--batch") { return count(flag, &words, ~Verb.info.rawValue, 1, UInt64(Limit.context), &batchTokenCount) }
+        if equals(flag, "--batch") { return count(flag, &words, ~(Verb.info.rawValue | Verb.selfCheck.rawValue), 1, UInt64(Limit.context), &batchTokenCount) }
         if equals(flag, "--memory-limit") { return byteCount(flag, &words, ~Verb.info.rawValue, &memoryLimit) }
         if equals(flag, "--kv") { return keyValueType(flag, &words) }
         if equals(flag, "--temp") { return q16(flag, &words, 0, Limit.setting, &temperature) }
@@ -204,7 +204,9 @@ struct Options {
     }
 
     private mutating func keyValueType(_ flag: Word, _ words: inout Arguments) -> Bool {
-        guard let word = value(flag, &words), let type = namedKeyValueType(flag, word) else { return false }
+        guard allowed(flag, ~Verb.selfCheck.rawValue), let word = value(flag, &words), let type = namedKeyValueType(flag, word) else {
+            return false
+        }
         keyValueType = type
         return true
     }

@@ -56,9 +56,9 @@ struct RunStatistics {
         var now: UInt64 = 0
         var peak: UInt64 = 0
         stlm_resident_bytes(&now, &peak)
-        err.grouped(Int(now))
+        err.grouped(now)
         err.text(" bytes, at most ")
-        err.grouped(Int(peak))
+        err.grouped(peak)
         if let weights = session.plan.weights {
             err.text("\nweights        ")
             err.grouped(weights.keptByteCount)

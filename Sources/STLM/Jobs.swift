@@ -20,13 +20,13 @@ struct LinearJob {
         self.second = second
         self.blocks = blocks ?? 0..<first.layer.matrix.blockCount + (second?.layer.matrix.blockCount ?? 0)
         // One run of rows for each thread, so that it reads its weights in order, where that is worth handing over.
-        let worthwhile = self.blocks.count * first.layer.matrix.columns / 4 * vectorCount / Self.worthwhileLineCount
-        let parts = max(1, min(threadCount, worthwhile))
+        let lines = Int64(self.blocks.count) * Int64(first.layer.matrix.columns / 4) * Int64(vectorCount)
+        let parts = max(1, min(threadCount, Int(clamping: lines / Self.worthwhileLineCount)))
         blocksPerPart = (self.blocks.count + parts - 1) / parts
     }
 
     /// Lines of 64 weights times vectors, about half a microsecond.
-    private static let worthwhileLineCount = 512
+    private static let worthwhileLineCount: Int64 = 512
 
     /// Some of its blocks.
     func part(_ blocks: Range<Int>, threadCount: Int) -> LinearJob {
@@ -96,6 +96,9 @@ struct AttentionWork {
 
     /// Positions that a row attends to.
     func seenCount(row: Int) -> Int { scope.firstPosition + (scope.isCausal ? row + 1 : count) }
+
+    /// Elements of keys that a row's queries meet, which need not fit in an Int of 32 bits.
+    func elementCount(row: Int) -> Int { Int(clamping: Int64(headCount * headSize) * Int64(seenCount(row: row))) }
 }
 
 struct ActivationWork {

@@ -23,12 +23,14 @@ struct KeyValueLayout {
     /// Of one head.
     var keyByteCount: Int { type.keyByteCount(capacity: capacity, headSize: headSize) }
     var valueByteCount: Int { type.valueByteCount(capacity: capacity, headSize: headSize) }
-    /// Of all heads, for keys or values.
-    var scaleByteCount: Int { headCount * capacity * 4 }
     var valueOffset: Int { headCount * keyByteCount }
     /// Kernels read 64 bytes beyond the last value, which the scales are.
     var scaleOffset: Int { valueOffset + headCount * valueByteCount }
-    var byteCount: Int { Layout.align(scaleOffset + 2 * scaleByteCount, 64) }
+    /// What a file's numbers allow need not fit in an Int of 32 bits; what has a place in an arena does.
+    var byteCount: Int64 {
+        let values = Int64(headCount) * Int64(keyByteCount + valueByteCount), scales = Int64(headCount) * Int64(capacity) * 8
+        return (values + scales + 63) / 64 * 64
+    }
 }
 
 /// One layer's keys and values in the arena.

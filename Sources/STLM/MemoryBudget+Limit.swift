@@ -17,7 +17,7 @@ extension MemoryBudget {
     }
 
     /// Bytes of weights that such a run reads again for each position of decoding; nil if it needs more.
-    public func passedByteCount(_ model: Model, under limit: Int) -> Int? {
+    public func passedByteCount(_ model: Model, under limit: Int) -> Int64? {
         guard let byteLimit = weightByteLimit(under: limit) else { return nil }
         return byteLimit >= fileByteCount ? 0 : (try? WeightPlan(model, byteLimit: byteLimit))?.passedByteCount
     }

@@ -52,9 +52,13 @@ public struct ProgramFootprint: Sendable {
     /// the arguments.
     public static var staticRun: ProgramFootprint {
         #if arch(arm64)
-        ProgramFootprint(imageByteCount: 432 << 10, stackByteCount: 64 << 10, threadStackByteCount: 16 << 10)
+        ProgramFootprint(imageByteCount: 416 << 10, stackByteCount: 64 << 10, threadStackByteCount: 16 << 10)
+        #elseif arch(arm)
+        ProgramFootprint(imageByteCount: 340 << 10, stackByteCount: 64 << 10, threadStackByteCount: 16 << 10)
+        #elseif arch(riscv64)
+        ProgramFootprint(imageByteCount: 280 << 10, stackByteCount: 64 << 10, threadStackByteCount: 16 << 10)
         #else
-        ProgramFootprint(imageByteCount: 528 << 10, stackByteCount: 64 << 10, threadStackByteCount: 16 << 10)
+        ProgramFootprint(imageByteCount: 536 << 10, stackByteCount: 64 << 10, threadStackByteCount: 16 << 10)
         #endif
     }
 }

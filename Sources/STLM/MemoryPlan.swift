@@ -135,6 +135,11 @@ public struct MemoryPlan: Sendable {
     let poisonsScratch: Bool
     private let guardByteCount: Int
     public private(set) var arenaByteCount = 0
+    /// What fits in the addresses of this machine beside the file, with room for the program, stacks and prompt.
+    private let mostByteCount: Int
+    private var isTooLarge = false
+    /// Of a number in the arena, so that an arena has the same size on every board.
+    private static let numberByteCount = 8
 
     /// Bytes of the arena that are the core's keys and values.
     public var keyValueByteCount: Int { keyValues.byteCount }
@@ -152,6 +157,7 @@ public struct MemoryPlan: Sendable {
         logitRowCount = max(1, min(options.logitRowCount, batch))
         threadCount = max(1, min(options.threadCount, Int(STLM_POOL_THREADS_MAX)))
         (poisonsScratch, guardByteCount) = (options.poisonsScratch, Layout.align(options.guardByteCount, 64))
+        mostByteCount = max(0, Int.max - model.file.byteCount - 64 << 20)
 
         if let limit = options.weightByteLimit, limit < model.file.byteCount {
             weights = try WeightPlan(model, byteLimit: limit)
@@ -182,64 +188,65 @@ public struct MemoryPlan: Sendable {
         correctionStride = Layout.align(corrections.codeByteCount, 64)
         attentionCapacity = Layout.align(max(context, slotCount), 16)
 
-        residual = reserve(batch * model.hiddenSize * 4)
-        slots = reserve(slotCount * local.stream * 4)
-        projected = reserve(projectedWidth * 4)
-        slotKeyValues = reserve(Self.slotCacheByteCount(model))
-        normal = reserve(max(batch * model.hiddenSize, slotCount * local.stream) * 4)
-        codes = reserve(rows * codeStride)
-        scales = reserve(rows * MemoryLayout<VectorScale>.stride)
-        fractionBits = reserve(3 * rows * MemoryLayout<Int>.stride)
-        shifts = reserve(4 * rows * 4)
-        correction = reserve(rows * corrections.rank * 4)
-        correctionFractionBits = reserve(corrections.rank == 0 ? 0 : rows * MemoryLayout<Int>.stride)
-        correctionCodes = reserve(rows * correctionStride)
-        correctionScales = reserve(corrections.rank == 0 ? 0 : rows * MemoryLayout<VectorScale>.stride)
-        turnedCodes = reserve(corrections.turnsCodes ? rows * codeStride : 0)
-        var cache = 0
+        residual = reserve(batch, model.hiddenSize * 4)
+        slots = reserve(slotCount, local.stream * 4)
+        projected = reserve(projectedWidth, 4)
+        slotKeyValues = reserve(byteCount: Self.slotCacheByteCount(model))
+        normal = reserve(byteCount: max(Int64(batch) * Int64(model.hiddenSize), Int64(slotCount * local.stream)) * 4)
+        codes = reserve(rows, codeStride)
+        scales = reserve(rows, MemoryLayout<VectorScale>.stride)
+        fractionBits = reserve(rows, 3 * Self.numberByteCount)
+        shifts = reserve(rows, 4 * 4)
+        correction = reserve(rows, corrections.rank * 4)
+        correctionFractionBits = reserve(corrections.rank == 0 ? 0 : rows, Self.numberByteCount)
+        correctionCodes = reserve(rows, correctionStride)
+        correctionScales = reserve(corrections.rank == 0 ? 0 : rows, MemoryLayout<VectorScale>.stride)
+        turnedCodes = reserve(corrections.turnsCodes ? rows : 0, codeStride)
+        var cache: Int64 = 0
         for index in model.coreSteps { cache += model.cacheByteCount(model.file.step(index), positionCount: context, keyValueType) }
-        keyValues = reserve(cache)
-        history = reserve(context * model.inputSize * 4)
-        drawn = reserve(model.outputSize * 4)
+        keyValues = reserve(byteCount: cache)
+        history = reserve(context, model.inputSize * 4)
+        drawn = reserve(model.outputSize, 4)
         let penalises = options.sampling.repeatPenalty != 65_536
-        recent = reserve(penalises ? Int(options.sampling.repeatWindow) * 4 : 0)
-        seen = reserve(penalises ? (model.logitCount + 63) / 64 * 8 : 0)
-        encoder = reserve(model.tokenizer == nil ? 0 : TextEncoder.scratchByteCount)
+        recent = reserve(penalises ? Int(options.sampling.repeatWindow) : 0, 4)
+        seen = reserve(penalises ? (model.logitCount + 63) / 64 : 0, 8)
+        encoder = reserve(model.tokenizer == nil ? 0 : 1, TextEncoder.scratchByteCount)
         let longest = max(slotCount, model.tokenizer == nil ? 0 : Int(model.file.tokenizer.longestPiece))
-        pending = reserve(longest == 0 ? 0 : TextStream.byteCount(longestPiece: longest))
-        pool = reserve(threadCount > 1 ? Int(STLM_POOL_BYTES) : 0)
+        pending = reserve(longest == 0 ? 0 : 1, TextStream.byteCount(longestPiece: longest))
+        pool = reserve(threadCount > 1 ? 1 : 0, Int(STLM_POOL_BYTES))
 
         scratch.offset = arenaByteCount
-        wide = reserve(rows * all.wide * 4)
-        other = reserve(rows * all.wide * 4)
-        queries = reserve(rows * all.queries * 2)
-        queryScales = reserve(rows * all.heads * MemoryLayout<VectorScale>.stride)
-        keyValueScales = reserve(rows * 2 * all.kvHeads * MemoryLayout<VectorScale>.stride)
-        attentionWeights = reserve(all.heads == 0 ? 0 : threadCount * attentionCapacity * 4)
-        attentionSums = reserve(threadCount * Layout.align(all.headSize, 16) * 8)
+        wide = reserve(rows, all.wide * 4)
+        other = reserve(rows, all.wide * 4)
+        queries = reserve(rows, all.queries * 2)
+        queryScales = reserve(rows, all.heads * MemoryLayout<VectorScale>.stride)
+        keyValueScales = reserve(rows, 2 * all.kvHeads * MemoryLayout<VectorScale>.stride)
+        attentionWeights = reserve(all.heads == 0 ? 0 : threadCount, attentionCapacity * 4)
+        attentionSums = reserve(threadCount, Layout.align(all.headSize, 16) * 8)
         let layersEnd = arenaByteCount
         // The slots of a block have logits while layers of later slots run.
         if !model.writesBlocks { arenaByteCount = scratch.offset }
-        logits = reserve((model.writesBlocks ? slotCount : logitRowCount) * model.logitCount * 4)
-        candidates = reserve(options.sampling.candidateCapacity(model.logitCount) * 8)
-        bins = reserve(options.sampling.needsBins ? Softmax.binMemory * 8 : 0)
+        logits = reserve(model.writesBlocks ? slotCount : logitRowCount, model.logitCount * 4)
+        candidates = reserve(options.sampling.candidateCapacity(model.logitCount), 8)
+        bins = reserve(options.sampling.needsBins ? Softmax.binMemory : 0, 8)
         arenaByteCount = max(arenaByteCount, layersEnd)
         if !model.writesBlocks { scratch.byteCount = arenaByteCount - scratch.offset }
 
         if weights != nil {
-            window = reserve(MemoryLayout<WeightWindow>.stride)
-            keptBlocks = reserve(model.file.tensorCount * 4)
-            passOrder = reserve(model.layerCount * 4)
+            window = reserve(1, MemoryLayout<WeightWindow>.stride)
+            keptBlocks = reserve(model.file.tensorCount, 4)
+            passOrder = reserve(model.layerCount, 4)
         }
+        if isTooLarge { throw .addressesExceeded(context: context) }
     }
 
     /// Keys and values of one block: a byte decoder keeps those of every step, elsewhere a step's are done with when it ends.
-    private static func slotCacheByteCount(_ model: Model) -> Int {
-        var most = 0
+    private static func slotCacheByteCount(_ model: Model) -> Int64 {
+        var most: Int64 = 0
         for index in model.embedderSteps {
             most = max(most, model.cacheByteCount(model.file.step(index), positionCount: model.blockSize))
         }
-        var sum = 0
+        var sum: Int64 = 0
         for index in model.headSteps {
             let bytes = model.cacheByteCount(model.file.step(index), positionCount: model.blockSize)
             most = max(most, bytes)
@@ -248,9 +255,16 @@ public struct MemoryPlan: Sendable {
         return model.record.head.kind == HeadKind.byteDecoder.rawValue ? max(most, sum) : most
     }
 
-    private mutating func reserve(_ byteCount: Int) -> Region {
-        let region = Region(offset: arenaByteCount, byteCount: byteCount)
-        arenaByteCount = Layout.align(arenaByteCount + byteCount, 64) + guardByteCount
+    private mutating func reserve(_ count: Int, _ elementByteCount: Int) -> Region { reserve(byteCount: Int64(count) * Int64(elementByteCount)) }
+
+    private mutating func reserve(byteCount: Int64) -> Region {
+        let end = (Int64(arenaByteCount) + byteCount + 63) / 64 * 64 + Int64(guardByteCount)
+        if end > Int64(mostByteCount) {
+            isTooLarge = true
+            return Region()
+        }
+        let region = Region(offset: arenaByteCount, byteCount: Int(byteCount))
+        arenaByteCount = Int(end)
         return region
     }
 

@@ -65,7 +65,7 @@ public struct Model {
     }
 
     /// Bytes of the keys and values of a step at so many positions.
-    func cacheByteCount(_ step: StepRecord, positionCount: Int, _ type: KeyValueType = .int16) -> Int {
+    func cacheByteCount(_ step: StepRecord, positionCount: Int, _ type: KeyValueType = .int16) -> Int64 {
         step.attention == Layout.none ? 0 : KeyValueLayout(file.attention(Int(step.attention)), positionCount, type).byteCount
     }
     public var bosToken: UInt32? { record.bosToken == Layout.none ? nil : record.bosToken }

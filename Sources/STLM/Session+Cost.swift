@@ -41,7 +41,7 @@ public func added(_ a: Int64, _ b: Int64) -> Int64 {
 /// 2^cost of a mean cost in units of 2^-24, in units of 2^-30: a perplexity, exactly as arithmetic-1, section 9 defines it.
 /// The greatest UInt64 where it is 2^33 or more.
 public func perplexity(meanCost: Int64) -> UInt64 {
-    let whole = Int(meanCost >> 24)
+    let whole = Int(clamping: meanCost >> 24)
     let fraction = UInt32(meanCost & 0xFF_FFFF)
     // 2^f = 2 * 2^-(1 - f), in Q30
     let value = UInt64(exp2Negative((1 << 24) - fraction)) << 1

@@ -11,10 +11,8 @@ extension Session {
     ) -> UnsafePointer<UInt32> {
         let row = fedCount - 1
         if !model.writesBlocks {
-            let drawn = pointer(plan.drawn, as: UInt32.self)
-            drawn[0] = sample(computeLogits(rows: row..<row + 1), settings, random: &random, recent: recent)
-            recent.append(drawn[0])
-            return UnsafePointer(drawn)
+            computeLogits(rows: row..<row + 1)
+            return drawComputed(settings, random: &random, recent: &recent)
         }
         return fillBlock(row: row) { logits in
             let symbol = sample(logits, settings, random: &random, recent: recent)

@@ -2,10 +2,10 @@ import FixedPoint
 import Kernels
 import ModelFile
 
-// The model from its input to the core's result: arithmetic-1, section 6. What comes after is in Session+Head.swift.
+// The model's embedder: arithmetic-1, section 6. The core is in Session+Advance.swift, what comes after in Session+Head.swift.
 extension Session {
-    /// Computes the residual stream of `count` positions from `firstPosition` on, and puts their keys and values in the cache.
-    func forward(firstPosition: Int, count: Int) {
+    /// The residual stream of `count` positions from `firstPosition` on, as the embedder gives it.
+    func embedPositions(from firstPosition: Int, count: Int) -> Stream {
         poisonScratch()
         let residual = pointer(plan.residual, as: Int32.self)  // (count, hidden)
         for k in 0..<count {
@@ -18,17 +18,7 @@ extension Session {
                 profile.end(.embedding, started)
             }
         }
-
-        var stream = Stream(rows: residual, count: count, width: model.hiddenSize, fractionBits: model.residualFractionBits)
-        let scope = AttentionScope(
-            keyValueType: plan.keyValueType, capacity: plan.contextTokenCount, firstPosition: firstPosition,
-            isCausal: model.record.isCausal)
-        var cache = arena + plan.keyValues.offset
-        for index in model.coreSteps {
-            let step = model.file.step(index)
-            run(step, &stream, cache: cache, scope)
-            cache += model.cacheByteCount(step, positionCount: plan.contextTokenCount, plan.keyValueType)
-        }
+        return Stream(rows: residual, count: count, width: model.hiddenSize, fractionBits: model.residualFractionBits)
     }
 
     /// A token's row of the table, and its position's where there are positions.

@@ -88,7 +88,7 @@ extension Session {
         for index in model.headSteps {
             let step = model.file.step(index)
             run(step, &stream, cache: cache, scope)
-            cache += model.cacheByteCount(step, positionCount: model.blockSize)
+            cache += Int(model.cacheByteCount(step, positionCount: model.blockSize))
         }
         let logits = pointer(plan.logits, as: Int32.self) + slots.lowerBound * Symbol.count
         computeOutput(head.outputNorm, stream, into: logits)
@@ -97,7 +97,7 @@ extension Session {
     // MARK: Parts
 
     /// The core's stream at some positions of the last `feed`.
-    private func coreStream(_ rows: Range<Int>) -> Stream {
+    func coreStream(_ rows: Range<Int>) -> Stream {
         precondition(rows.lowerBound >= 0 && rows.upperBound <= fedCount)
         let residual = pointer(plan.residual, as: Int32.self) + rows.lowerBound * model.hiddenSize
         return Stream(rows: residual, count: rows.count, width: model.hiddenSize, fractionBits: model.residualFractionBits)

@@ -36,7 +36,7 @@ extension Session {
     ///   - size: elements that a row takes, about
     func run(_ work: RowWork, count: Int, size: Int) {
         let started = profile.begin()
-        if plan.threadCount == 1 || count == 1 || count * size < Self.worthwhileElementCount {
+        if plan.threadCount == 1 || count == 1 || Int64(count) * Int64(size) < Int64(Self.worthwhileElementCount) {
             for row in 0..<count { perform(work, row: row, part: 0) }
         } else {
             let parts = min(count, plan.threadCount)
@@ -53,7 +53,7 @@ extension Session {
     /// Attention of all heads of one row.
     func runHeads(_ work: AttentionWork, row: Int) {
         let started = profile.begin()
-        let elements = work.headCount * work.headSize * work.seenCount(row: row)
+        let elements = work.elementCount(row: row)
         if plan.threadCount == 1 || work.headCount == 1 || elements < 2 * Self.worthwhileElementCount {
             for head in 0..<work.headCount { attend(work, row: row, head: head, part: 0) }
         } else {

@@ -8,7 +8,7 @@ extension Session {
     public func savedByteCount(
         recent: RecentTokens? = nil, next: UnsafeBufferPointer<UInt32> = UnsafeBufferPointer(start: nil, count: 0)
     ) -> Int {
-        sessionFileByteCount(inputCount: position + (next.isEmpty ? 0 : 1), recentCount: recent?.count ?? 0)
+        Int(sessionFileByteCount(inputCount: position + (next.isEmpty ? 0 : 1), recentCount: recent?.count ?? 0))
     }
 
     /// Writes the session as a file, piece by piece, without a second copy of its keys and values.

@@ -9,8 +9,7 @@ extension Session {
     /// The first positions stay, as attention that finds nothing of use rests on them (attention sinks: StreamingLLM, Xiao et al. 2023;
     /// LM-Infinite, Han et al. 2023). Keys are turned to their new positions where that can be done; else what stays is read anew.
     public mutating func slide() throws(SessionError) {
-        let size = model.inputSize, kept = plan.keptPositionCount
-        let distance = (plan.contextTokenCount - kept + 1) / 2
+        let size = model.inputSize, kept = plan.keptPositionCount, distance = plan.slideDistance
         if position < kept + distance { return }
         let count = position - distance
         for k in kept * size..<count * size { historyPointer[k] = historyPointer[k + distance * size] }
@@ -48,7 +47,7 @@ extension Session {
                     }
                 }
             }
-            cache += model.cacheByteCount(step, positionCount: plan.contextTokenCount, plan.keyValueType)
+            cache += Int(model.cacheByteCount(step, positionCount: plan.contextTokenCount, plan.keyValueType))
         }
     }
 
@@ -81,6 +80,11 @@ extension Session {
         let codes = UnsafeMutableRawPointer(key)
         return quantizeBytes(codes.assumingMemoryBound(to: Int16.self), scale, count: size, into: codes, kernels)
     }
+}
+
+extension MemoryPlan {
+    /// Positions that sliding drops.
+    var slideDistance: Int { (contextTokenCount - keptPositionCount + 1) / 2 }
 }
 
 extension Model {

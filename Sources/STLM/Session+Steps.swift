@@ -47,7 +47,7 @@ extension Session {
             runHeads(work, row: 0)
             quantizeMixed(work, row: 0)
         } else {
-            run(.attention(work), count: stream.count, size: work.headCount * work.headSize * work.seenCount(row: stream.count - 1))
+            run(.attention(work), count: stream.count, size: work.elementCount(row: stream.count - 1))
         }
 
         let output = linear(

@@ -9,7 +9,7 @@ struct WeightWindow {
     /// Place in `plan.passOrder` of the last layer that was run.
     var place: Int
     /// Bytes that have passed since the session began.
-    var passedByteCount: Int
+    var passedByteCount: UInt64
 }
 
 // Decoding under a limit below the weights' size. A layer's blocks of rows that may not stay are computed piece by piece: while one is at work
@@ -20,7 +20,7 @@ extension Session {
     private var passOrder: UnsafeMutablePointer<UInt32> { pointer(plan.passOrder, as: UInt32.self) }
 
     /// Bytes of weights that were read and not kept, since the session began.
-    public var passedByteCount: Int { plan.weights == nil ? 0 : window.pointee.passedByteCount }
+    public var passedByteCount: UInt64 { plan.weights == nil ? 0 : window.pointee.passedByteCount }
 
     func openWindow(descriptor: Int32) {
         guard let weights = plan.weights else { return }
@@ -106,7 +106,7 @@ extension Session {
         let window = window
         forEachRange(of: matrix, blocks) { offset, count in
             stlm_window_drop(model.file.base, offset, count, model.file.byteCount, window.pointee.descriptor)
-            window.pointee.passedByteCount += count
+            window.pointee.passedByteCount += UInt64(count)
         }
     }
 

@@ -38,6 +38,9 @@ public struct Session: ~Copyable {
         openWindow(descriptor: descriptor)
     }
 
+    /// Ends a session that lies in memory: Embedded Swift ends no value of another module that has a deinit.
+    public static func end(_ session: UnsafeMutablePointer<Session>) { session.deinitialize(count: 1) }
+
     deinit {
         if plan.threadCount > 1 { stlm_pool_stop(arena + plan.pool.offset) }
     }
@@ -59,20 +62,8 @@ public struct Session: ~Copyable {
     /// - Parameters:
     ///   - inputs: (positions, inputSize): tokens, or the symbols of blocks
     public mutating func feed(_ inputs: UnsafeBufferPointer<UInt32>) throws(SessionError) {
-        let size = model.inputSize
-        let count = inputs.count / size
-        precondition(inputs.count == count * size)
-        for number in inputs where Int(number) >= model.inputLimit {
-            throw .tokenOutOfRange(token: number, vocabularySize: model.inputLimit)
-        }
-        if count > min(plan.batchTokenCount, plan.contextTokenCount - position) {
-            throw .contextFull(needed: position + count, context: plan.contextTokenCount)
-        }
-        for k in 0..<inputs.count { historyPointer[position * size + k] = inputs[k] }
-        let first = model.record.isCausal ? position : 0
-        position += count
-        fedCount = position - first
-        forward(firstPosition: first, count: fedCount)
+        var advance = try begin(inputs)
+        while !self.advance(&advance) {}
     }
 
     /// Reads any number of positions that fit in the context, batch by batch.

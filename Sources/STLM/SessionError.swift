@@ -12,6 +12,8 @@ public enum SessionError: Error, Equatable, Sendable {
     case arenaTooSmall(have: Int, need: Int)
     /// Weights need `least` bytes of memory to pass through, and may take `limit`.
     case weightsDoNotFit(limit: Int, least: Int)
+    /// File and arena at that context are more than a process of 32 bits can address.
+    case addressesExceeded(context: Int)
     /// A model that is not causal keeps no state that such work could go on from.
     case notCausal
 }

@@ -73,14 +73,15 @@ struct SessionReader {
 
 extension Session {
     /// Bytes of the file of so many inputs and recent tokens.
-    func sessionFileByteCount(inputCount: Int, recentCount: Int) -> Int {
-        var positionByteCount = 0
+    func sessionFileByteCount(inputCount: Int, recentCount: Int) -> Int64 {
+        // A file may claim a length that no Int of 32 bits holds.
+        var positionByteCount: Int64 = 0
         for index in model.coreSteps {
             guard let record = attention(ofStep: index) else { continue }
-            positionByteCount += Int(record.kvHeadCount) * plan.keyValueType.positionByteCount(headSize: Int(record.headSize))
+            positionByteCount += Int64(record.kvHeadCount) * Int64(plan.keyValueType.positionByteCount(headSize: Int(record.headSize)))
         }
         let numbers = inputCount * model.inputSize + recentCount
-        return SessionFileHeader.byteCount + 4 * numbers + max(0, inputCount - 1) * positionByteCount + 4
+        return Int64(SessionFileHeader.byteCount + 4 * numbers + 4) + Int64(max(0, inputCount - 1)) * positionByteCount
     }
 
     func attention(ofStep index: Int) -> AttentionRecord? {
@@ -97,7 +98,7 @@ extension Session {
         var cache = arena + plan.keyValues.offset
         for index in model.coreSteps {
             defer {
-                cache += model.cacheByteCount(model.file.step(index), positionCount: plan.contextTokenCount, plan.keyValueType)
+                cache += Int(model.cacheByteCount(model.file.step(index), positionCount: plan.contextTokenCount, plan.keyValueType))
             }
             guard let record = attention(ofStep: index) else { continue }
             let size = Int(record.headSize), bytes = plan.keyValueType.positionByteCount(headSize: size)

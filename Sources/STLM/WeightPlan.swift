@@ -7,7 +7,7 @@ public struct WeightPlan: Sendable {
     /// Bytes that stay: tables, vectors, and the blocks of matrices that fit.
     public let keptByteCount: Int
     /// Bytes of matrices that pass, for each batch of positions as often as they are read.
-    public let passedByteCount: Int
+    public let passedByteCount: Int64
     /// Of a piece that is at work while the next one is on its way.
     public let pieceByteCount: Int
     /// Reads of a matrix by a position from which on all its blocks stay; those of one read fewer stay as far as `rest` goes.
@@ -64,12 +64,12 @@ public struct WeightPlan: Sendable {
         keptUses = uses + 1
         rest = left
         keptByteCount = byteLimit - Self.slackByteCount - 2 * pieceByteCount
-        var passed = 0
+        var passed: Int64 = 0
         for tensor in 0..<file.tensorCount where model.isPassed(tensor) {
             let matrix = model.matrix(UInt32(tensor)), uses = model.useCount(tensor)
-            if uses > 0, uses < keptUses { passed += matrix.byteCount * uses }
+            if uses > 0, uses < keptUses { passed += Int64(matrix.byteCount) * Int64(uses) }
         }
-        passedByteCount = max(0, passed - rest * max(1, uses))
+        passedByteCount = max(0, passed - Int64(rest) * Int64(max(1, uses)))
     }
 }
 

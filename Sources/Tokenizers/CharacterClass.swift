@@ -4,6 +4,8 @@ public enum CharacterClass: UInt8, Sendable {
 }
 
 /// The class of a code point: that of Formats/character-classes.txt.
+// Modules that have the body of a function have its tables too.
+@export(interface)
 public func characterClass(_ scalar: UInt32) -> CharacterClass {
     if scalar < 0x80 { return asciiClass(UInt8(truncatingIfNeeded: scalar)) }
     // The last group of ranges that begins at or before the code point.

@@ -20,6 +20,8 @@ public struct TextEncoder {
     /// Bytes of the text that are encoded.
     public private(set) var offset = 0
     private var partStart = 0
+    /// Items of the part at hand.
+    public private(set) var itemCount = 0
     /// A tokenizer that puts a space before a text does so before this one.
     private let putsSpaceFirst: Bool
     /// No merge crosses this place.
@@ -53,17 +55,26 @@ public struct TextEncoder {
     /// Encodes the next part.
     /// - Returns: its count of items; 0 at the end of the text.
     public mutating func next() throws(NoPlaceToCut) -> Int {
-        if isAtEnd { return 0 }
+        try beginPart()
+        while !mergePart(most: .max) {}
+        return itemCount
+    }
+
+    /// Begins the next part, for callers that work in portions: `mergePart` does the rest.
+    public mutating func beginPart() throws(NoPlaceToCut) {
+        itemCount = 0
+        if isAtEnd { return }
         partStart = offset
         if !tokenizer.givesTokens {
             offset = text.wordEnd(from: offset, byteLimit: blockSize)
-            return 1
+            itemCount = 1
+            return
         }
         if offset == pieceEnd { pieceEnd = tokenizer.isPreSplit ? text.gpt2PieceEnd(from: offset) : text.byteCount }
         let end = try partEnd()
-        let count = fill(to: end)
+        itemCount = fill(to: end)
         offset = end
-        return mergeAll(count)
+        for k in 0..<max(0, itemCount - 1) { ranks[k] = rank(k) }
     }
 
     /// Writes the block of item `k` of the last part: stlm-1, section 8.11.
@@ -128,11 +139,15 @@ public struct TextEncoder {
         return count
     }
 
-    /// Step 4: least rank first, leftmost among equals.
-    private func mergeAll(_ initialCount: Int) -> Int {
-        var count = initialCount
-        for k in 0..<max(0, count - 1) { ranks[k] = rank(k) }
+    /// Step 4: least rank first, leftmost among equals. Each merge looks at all of the part.
+    /// - Returns: true if no two tokens merge any more; false after `most` merges
+    public mutating func mergePart(most: Int) -> Bool {
+        if !tokenizer.givesTokens { return true }
+        var count = itemCount, left = most
+        defer { itemCount = count }
         while count > 1 {
+            if left == 0 { return false }
+            left -= 1
             var best = Self.noMerge
             var at = 0
             for k in 0..<count &- 1 where ranks[k] < best {
@@ -149,7 +164,7 @@ public struct TextEncoder {
             if at + 1 < count { ranks[at] = rank(at) }
             if at > 0 { ranks[at - 1] = rank(at - 1) }
         }
-        return count
+        return true
     }
 
     private func rank(_ k: Int) -> UInt32 {

@@ -30,7 +30,18 @@ import Testing
         #expect(equalSets(outcome) == sets, "\(outcome.text)")
     }
 
-    @Test(arguments: Board.all.filter(\.isAvailable)) func refusesOtherWords(_ board: Board) throws {
+    @Test(.enabled(if: Board.armv7.isAvailable)) func theSetOfARMv7() throws {
+        let outcome = try Board.armv7.run([], program: "kernel-check")
+        #expect(outcome.status == 0, "\(outcome.text)\(outcome.errors)")
+        #expect(equalSets(outcome) == ["neon"], "\(outcome.text)")
+    }
+
+    @Test(arguments: [Board.armv6, .riscv64].filter(\.isAvailable)) func runsTheReferenceAlone(_ board: Board) throws {
+        let outcome = try board.run([], program: "kernel-check")
+        #expect(outcome.status == 0 && outcome.text.hasPrefix("baseline: "), "\(outcome.text)\(outcome.errors)")
+    }
+
+    @Test(arguments: Board.every.filter(\.isAvailable)) func refusesOtherWords(_ board: Board) throws {
         for words in [["--rounds"], ["--rounds", "0"], ["--rounds", "x"], ["--round", "1"], ["1"], ["--rounds", "1", "2"]] {
             let outcome = try board.run(words, program: "kernel-check")
             #expect(outcome.status == 2 && outcome.output.isEmpty && outcome.errors.hasPrefix("usage: "), "\(words)")

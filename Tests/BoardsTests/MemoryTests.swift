@@ -43,25 +43,35 @@ import Testing
         #expect(predicted <= most + most / 20 + 256 << 10)
     }
 
-    /// What a budget counts for the program is what its file maps, and not much more.
-    @Test(arguments: [("x86_64", 528), ("aarch64", 432)]) func theProgramIsNoLargerThanABudgetSays(_ name: String, kilobytes: Int) throws {
-        guard let board = Board.all.first(where: { $0.name == name }), board.isAvailable else { return }
+    /// What a budget counts for the program is what its file maps, and not much more; of the two boards of 32-bit ARM that of the larger.
+    @Test(arguments: [("x86_64", 536), ("aarch64", 416), ("armv7", 340), ("armv6", 340), ("riscv64", 280)])
+    func theProgramIsNoLargerThanABudgetSays(_ name: String, kilobytes: Int) throws {
+        guard let board = Board.every.first(where: { $0.name == name }), board.isAvailable else { return }
         let image = try [UInt8](Data(contentsOf: URL(fileURLWithPath: board.folder + "/stlm-run")))
         func number<T: FixedWidthInteger>(_ offset: Int, _: T.Type) -> Int {
             Int(image.withUnsafeBytes { $0.loadUnaligned(fromByteOffset: offset, as: T.self) })
         }
-        // ELF-64: e_phoff, e_phentsize, e_phnum; of each program header p_type (1 is loaded), p_vaddr, p_memsz.
-        let (start, size, count) = (number(32, UInt64.self), number(54, UInt16.self), number(56, UInt16.self))
+        // ELF of 64 bits, or of 32: e_phoff, e_phentsize, e_phnum; of each program header p_type (1 is loaded), p_vaddr, p_memsz.
+        let isWide = image[4] == 2
+        let start = isWide ? number(32, UInt64.self) : number(28, UInt32.self)
+        let (size, count) = (number(isWide ? 54 : 42, UInt16.self), number(isWide ? 56 : 44, UInt16.self))
         var pages = Set<Int>()
         for index in 0..<count where number(start + index * size, UInt32.self) == 1 {
-            let header = start + index * size, address = number(header + 16, UInt64.self), length = number(header + 40, UInt64.self)
+            let header = start + index * size
+            let address = isWide ? number(header + 16, UInt64.self) : number(header + 8, UInt32.self)
+            let length = isWide ? number(header + 40, UInt64.self) : number(header + 20, UInt32.self)
             pages.formUnion(address / 4096...(address + length - 1) / 4096)
         }
-        #expect(pages.count * 4 <= kilobytes && kilobytes <= pages.count * 4 + 48, "\(name) maps \(pages.count * 4) KB")
+        #expect(pages.count * 4 <= kilobytes, "\(name) maps \(pages.count * 4) KB")
+        if name != "armv7" { #expect(kilobytes <= pages.count * 4 + 48, "\(name) maps \(pages.count * 4) KB") }
         #if arch(x86_64)
         if name == "x86_64" { #expect(ProgramFootprint.staticRun.imageByteCount == kilobytes << 10) }
         #elseif arch(arm64)
         if name == "aarch64" { #expect(ProgramFootprint.staticRun.imageByteCount == kilobytes << 10) }
+        #elseif arch(arm)
+        if name == "armv6" { #expect(ProgramFootprint.staticRun.imageByteCount == kilobytes << 10) }
+        #elseif arch(riscv64)
+        if name == "riscv64" { #expect(ProgramFootprint.staticRun.imageByteCount == kilobytes << 10) }
         #endif
     }
 

@@ -54,7 +54,8 @@ enum LedgerFixture {
 
     /// The file with its ledger as regions that readers skip.
     static func withoutLedger(_ bytes: [UInt8]) -> [UInt8] {
-        let half = changed(bytes, .tensorErrors) { record, _ in record.kind = RegionKind.optionalKind + 1 }
+        let last = changed(bytes, .transcript) { record, _ in record.kind = RegionKind.optionalKind + 2 }
+        let half = changed(last, .tensorErrors) { record, _ in record.kind = RegionKind.optionalKind + 1 }
         return changed(half, .ledger) { record, _ in record.kind = RegionKind.optionalKind }
     }
 

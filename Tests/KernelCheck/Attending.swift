@@ -39,7 +39,7 @@ extension Check {
         if size < even { query[size] = 0 }
         codes(query, size, 16, atEnds)
         let queryScale = VectorScale(mantissa: mantissa(16, atEnds), exponent: Int32(numbers.int(-20...60)))
-        let exponent = numbers.int(0...64), factor = atEnds ? 1 << 31 - 1 : numbers.int(1 << 30...1 << 31 - 1)
+        let exponent = numbers.int(0...64), factor = atEnds ? 1 << 31 - 1 : numbers.int64(1 << 30...1 << 31 - 1)
         let keyExponent = shift - (exponent + Int(queryScale.exponent) - 50 - ceilLog2(size)), valueExponent = numbers.int(-150...200)
         let keySpread = numbers.pick([0, 3, 90]), valueSpread = numbers.pick([0, 3, 60])
         var least = Int.max
@@ -67,7 +67,7 @@ extension Check {
                 weights: parts.weights.take(padded, of: Int32.self), sums: parts.sums.take((size + 15) / 16 * 16, of: Int64.self),
                 result: k == 0 ? wanted : got)
             attend(
-                query: query, queryScale: queryScale, head: head, headSize: size, positionCount: count, scoreMantissa: Int64(factor),
+                query: query, queryScale: queryScale, head: head, headSize: size, positionCount: count, scoreMantissa: factor,
                 scoreExponent: exponent, leastValueExponent: least, memory: memory, nextKeys: head.keys, k == 0 ? .baseline : kernels)
         }
         expect(areEqual(wanted, got, size) && parts.got.isIntact && parts.weights.isIntact && parts.sums.isIntact)

@@ -82,16 +82,17 @@ extension Check {
                 }
             }
             // Arguments in steps: of the tables, and of all numbers.
-            let steps: InlineArray<2, (first: Int, end: Int, step: Int)> = [
-                (-17_000_000, 17_000_000, 2_111 + numbers.int(0...20)), (Int(Int32.min), Int(Int32.max), 299_993 + numbers.int(0...20)),
+            let steps: InlineArray<2, (first: Int64, end: Int64, step: Int64)> = [
+                (-17_000_000, 17_000_000, 2_111 + Int64(numbers.int(0...20))),
+                (Int64(Int32.min), Int64(Int32.max), 299_993 + Int64(numbers.int(0...20))),
             ]
             for k in 0..<2 {
                 var next = steps[k].first
                 while next <= steps[k].end {
-                    let count = min(most, (steps[k].end - next) / steps[k].step + 1), x = wanted.take(count, of: Int32.self)
-                    for i in 0..<count { x[i] = Int32(next + i * steps[k].step) }
+                    let count = Int(min(Int64(most), (steps[k].end - next) / steps[k].step + 1)), x = wanted.take(count, of: Int32.self)
+                    for i in 0..<count { x[i] = Int32(next + Int64(i) * steps[k].step) }
                     activating(activation, x, count, 20, &wanted, &got)
-                    next += count * steps[k].step
+                    next += Int64(count) * steps[k].step
                 }
             }
             tableEnd(activation, &got)
@@ -139,7 +140,7 @@ extension Check {
                 // Without the gate's magnitude, and with any: one too small makes the products saturate.
                 if round % 3 == 1 { gate.maximum = maximumMagnitude(x, count: count) }
                 if round % 3 == 2 { gate.maximum = UInt32(truncatingIfNeeded: numbers.next()) >> UInt32(numbers.int(0...31)) }
-                begin("multiplyGate", [Size("elements", count), Size("magnitude", Int(gate.maximum ?? 0))])
+                begin("multiplyGate", [Size("elements", count), Size("magnitude", Int(clamping: gate.maximum ?? 0))])
                 let product = multiplyGate(x, gate, up, upFractionBits: 7, count: count)
                 let other = multiplyGate(y, gate, up, upFractionBits: 7, count: count, kernels)
                 let most = maximumMagnitude(x, count: count)

@@ -1,8 +1,10 @@
 import FixedPoint
 
 extension SplitMix64 {
-    mutating func int(_ range: ClosedRange<Int>) -> Int {
-        range.lowerBound + Int(next() % UInt64(range.upperBound - range.lowerBound + 1))
+    mutating func int(_ range: ClosedRange<Int>) -> Int { Int(int64(Int64(range.lowerBound)...Int64(range.upperBound))) }
+
+    mutating func int64(_ range: ClosedRange<Int64>) -> Int64 {
+        range.lowerBound + Int64(next() % UInt64(range.upperBound - range.lowerBound + 1))
     }
 
     /// True once in so many times.

@@ -29,14 +29,15 @@ extension Check {
         numbers.fill(x, count)
         if !numbers.once(in: 3) {
             // Distances of some 30 bits, so that probabilities of all sizes occur.
-            let length = max(0, min(31, 29 + pair.shift - bitCount(pair.factor))), center = Int(numbers.int32() >> 1)
-            for i in 0..<count { x[i] = Int32(clamping: center + numbers.int(-(1 << length) / 2...1 << length / 2)) }
+            let length = max(0, min(31, 29 + pair.shift - bitCount(pair.factor)))
+            let center = Int64(numbers.int32() >> 1), half = (Int64(1) << Int64(length)) / 2
+            for i in 0..<count { x[i] = Int32(clamping: center + numbers.int64(-half...half)) }
         }
         let greatest = x[indexOfGreatest(x, count: count, .baseline)]
         let reference = Softmax(logits: x, count: count, greatest: greatest, factor: pair.factor, shift: pair.shift, least: least, .baseline)
         let softmax = Softmax(logits: x, count: count, greatest: greatest, factor: pair.factor, shift: pair.shift, least: least, kernels)
 
-        begin("Softmax.total", [Size("elements", count), Size("factor", Int(pair.factor)), Size("shift", pair.shift), Size("least", Int(least))])
+        begin("Softmax.total", [Size("elements", count), Size("factor", Int(clamping: pair.factor)), Size("shift", pair.shift), Size("least", Int(least))])
         let total = reference.total()
         expect(total == softmax.total())
 

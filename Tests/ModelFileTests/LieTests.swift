@@ -45,7 +45,7 @@ struct LieTrial: Sendable, CustomTestStringConvertible {
 /// Every sentence of the format has a file that breaks it and nothing else.
 @Suite struct LieTests {
     static let trials = LieTrial.layout + LieTrial.model + LieTrial.blocks + LieTrial.schedule + LieTrial.parts + LieTrial.records
-        + LieTrial.tokenizer + LieTrial.encodings + LieTrial.ledger
+        + LieTrial.tokenizer + LieTrial.encodings + LieTrial.ledger + LieTrial.transcript
 
     @Test(arguments: trials) func isRefusedWithItsOwnSentence(_ trial: LieTrial) throws {
         let before = refusal(trial.sample), after = refusal(trial.told())

@@ -39,11 +39,11 @@ import Testing
         let section = WorkedFile(file: packed.file, bytes: packed.bytes).text
         if Self.isUpdate {
             let text = try String(contentsOf: Self.document, encoding: .utf8)
-            let heading = "## 12. A worked file\n"
+            let heading = "## 13. A worked file\n"
             let start = try #require(text.range(of: heading)).upperBound
             try (text[..<start] + section).write(to: Self.document, atomically: true, encoding: .utf8)
         }
         let text = try String(contentsOf: Self.document, encoding: .utf8)
-        #expect(text.hasSuffix("## 12. A worked file\n" + section))
+        #expect(text.hasSuffix("## 13. A worked file\n" + section))
     }
 }

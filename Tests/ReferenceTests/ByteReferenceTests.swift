@@ -90,6 +90,14 @@ import Testing
         }
     }
 
+    @Test func sameTranscripts() throws {
+        let folder = try TemporaryFolder()
+        for (path, _) in try models(folder) {
+            let check = try Reference.call("self-check", path)
+            #expect(check.status == 0, "\(check.errors)")
+        }
+    }
+
     @Test(arguments: [[], ["--bytes", "31"]]) func sameText(_ limit: [String]) throws {
         let folder = try TemporaryFolder()
         for (path, canGenerate) in try models(folder) where canGenerate {

@@ -99,6 +99,14 @@ import Testing
         }
     }
 
+    @Test func sameTranscripts() throws {
+        let folder = try TemporaryFolder()
+        for model in try models(folder) + [folder.file("n.stlm", SyntheticSTLM { $0.isCausal = false }.packedBytes(.int8))] {
+            let check = try Reference.call("self-check", model)
+            #expect(check.status == 0, "\(check.errors)")
+        }
+    }
+
     /// Far beyond the context: keys that are turned, in heads of 8, 24, 5 and 64 elements, and positions that are read anew.
     @Test(arguments: ["int16", "int8", "int4"], [(32, 4, "rope"), (48, 2, "rope"), (30, 6, "learned"), (128, 2, "rope"), (32, 4, "sincos")])
     func sameTextBeyondTheContext(_ type: String, _ shape: (Int, Int, String)) throws {

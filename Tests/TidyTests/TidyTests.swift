@@ -5,7 +5,9 @@ import Testing
 struct TidyTests {
     static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
         .deletingLastPathComponent()
-    static let boardModules = ["FixedPoint", "ModelFile", "Kernels", "Tokenizers", "STLM", "Console", "RunCommands", "BudgetCommand", "stlm-run", "stlm-budget"]
+    static let boardModules = [
+        "FixedPoint", "ModelFile", "Kernels", "Tokenizers", "STLM", "STLMC", "Console", "RunCommands", "BudgetCommand", "stlm-run", "stlm-budget",
+    ]
 
     /// Every text file under some folders, as (path from the root, content).
     static func files(_ folders: [String], _ endings: [String]) -> [(path: String, text: String)] {

@@ -13,10 +13,10 @@ WEIGHTS = 64
 KINDS = {1: ("model", 384), 2: ("schedule", 32), 3: ("attentions", 64), 4: ("feed-forwards", 64), 5: ("norms", 32),
          6: ("tensors", 32), 7: ("names", 20), 8: ("text", 1), 9: ("tokenizer", 1024), 10: ("piece offsets", 4),
          11: ("piece bytes", 1), 12: ("merges", 8), 13: ("characters", 8), 14: ("adjacency", 8192),
-         15: ("ledger", 256), 16: ("tensor errors", 8), **{kind: ("for later", 1) for kind in range(32, 64)},
+         15: ("ledger", 256), 16: ("tensor errors", 8), **{kind: ("for later", 1) for kind in range(33, 64)}, 32: ("transcript", 64),
          WEIGHTS: ("weights", 1)}
 ALWAYS = (1, 2, 6, 7, 8)
-ONE_RECORD = (1, 9, 14, 15)
+ONE_RECORD = (1, 9, 14, 15, 32)
 
 
 @dataclass

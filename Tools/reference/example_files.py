@@ -46,7 +46,7 @@ class Example:
                  width=16, activation_bits=16, kind=1, bias=False, activation=6, gated=True, rotation=True,
                  positions=False, causal=True, tied=True, steps=2, shared=False, tokenizer=1, bos=0, norms=True,
                  pre_split=0, embedder="tokens", head="linear", block=5, narrow=(10, 14), plain=False, across=False,
-                 encodings=(), rank=0, rank_bits=16, ledger=False):
+                 encodings=(), rank=0, rank_bits=16, ledger=False, transcript=False):
         self.__dict__.update({k: v for k, v in locals().items() if k != "self"})
         self.bytes_in, self.bytes_out = embedder == "bytes", head != "linear"
         self.block = block if self.bytes_in or self.bytes_out else 0
@@ -208,6 +208,8 @@ class Example:
             regions += self.tokenizer_regions()
         if self.ledger:
             regions += self.ledger_regions()
+        if self.transcript:
+            regions.append([32, 64, struct.pack("<I60x", 1)])
         return regions + [[64, 16384 if k == 0 else 64, body] for k, body in enumerate(self.bodies)]
 
     def tokenizer_regions(self):

@@ -6,7 +6,7 @@ from example_files import Example, seal, set32
 
 MODEL, SCHEDULE, ATTENTION, FFN, NORM, TENSORS, NAMES, TEXT = range(1, 9)
 TOKENIZER, OFFSETS, PIECES, MERGES, CHARACTERS, ADJACENCY, LEDGER, TENSOR_ERRORS = range(9, 17)
-WEIGHTS = 64
+TRANSCRIPT, WEIGHTS = 32, 64
 
 
 def poke(kind, *pairs, model=(), **settings):

@@ -4,6 +4,7 @@ import struct
 
 from container import NONE, WEIGHTS, check_sum, read_regions, table_bytes
 from ledger import read_ledger
+from transcript import read_transcript
 from model import (BYTE_BLOCKS, BYTE_DECODER, BYTE_SLOTS, CORE, EMBEDDER, HEAD, LINEAR, SYMBOLS, TOKENS,
                    Attention, Embedder, FeedForward, Head, Linear, Model, Norm, Step)
 from refusal import require
@@ -34,6 +35,7 @@ class Reader:
         self.model.names = self.read_names()
         if self.table(9):
             self.model.tokenizer = read_tokenizer(self.table(9), [self.table(kind) for kind in range(10, 15)], self.model)
+        self.model.transcript = read_transcript(self.table(32), self.model)
         self.model.ledger = read_ledger(self.table(15), self.table(16), self.tensors, self.text_at)
 
     def table(self, kind):

@@ -13,6 +13,7 @@ from refusal import Refused, require
 from sampling import q16
 from scoring import LN2_Q64, MOST, decimal, option_cost, parts, perplexity, score
 from tokenizer import decode
+from transcript import is_right
 
 
 def parse_ids(text):
@@ -106,6 +107,12 @@ def run_generate(model, a):
     elif not text and model.tokenizer:
         made = model.tokenizer.without_space(made)
     sys.stdout.buffer.write(text + made + b"\n")
+
+
+def run_self_check(model, a):
+    require(model.transcript, "the file has no transcript")
+    require(is_right(model), "transcript: the logits are others than the packer's")
+    print(f"{model.transcript[0]} positions, as the packer computed them")
 
 
 def context_of(model, a):
@@ -209,6 +216,7 @@ def arguments(words):
     sub.add_argument("--prefix", required=True)
     sub.add_argument("--option", action="append", required=True)
     sub.add_argument("--context", type=int)
+    command("self-check", run_self_check)
     command("info", run_info).add_argument("--verify", action="store_true")
     return parser.parse_args(words)
 

@@ -12,7 +12,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from example_files import NONE, Example, set32
 from forward import Forward
 from lies import (ADJACENCY, ATTENTION, CHARACTERS, FFN, LEDGER, MERGES, MODEL, NAMES, NORM, OFFSETS, PIECES, SCHEDULE, TENSOR_ERRORS, TENSORS,
-                  TEXT, TOKENIZER, WEIGHTS, before_weights, change, damaged_later, drop, entry, first_tensor, insert, last_weights_padding, level,
+                  TEXT, TOKENIZER, TRANSCRIPT, WEIGHTS, before_weights, change, damaged_later, drop, entry, first_tensor, insert, last_weights_padding, level,
                   other_digits, other_matrix, part_lie, poke, put, ranked, raw, resize, set_bits, swap_pieces, tensor_lie,
                   unused, weights, with_byte)
 from model_file import Reader
@@ -41,7 +41,7 @@ LIES = {
     # 2.2 and 2
     "kind 0": raw(put(entry(0, 0), 0)), "kind 17": change(before_weights([17, 64, b"x"])),
     "kind 31": change(before_weights([31, 64, b"x"])), "kind 65": change(lambda e: e.regions.append([65, 64, b"x"])),
-    "later kinds' order": change(before_weights([33, 64, b"x"], [32, 64, b"x"])), "later kind twice": change(before_weights([40, 64, b"x"], [40, 64, b"x"])),
+    "later kinds' order": change(before_weights([34, 64, b"x"], [33, 64, b"x"])), "later kind twice": change(before_weights([40, 64, b"x"], [40, 64, b"x"])),
     "later kind's alignment": change(before_weights([63, 16384, b"x"])), "later kind's checksum": damaged_later,
     "later kind after weights": change(lambda e: e.regions.append([40, 64, b"x"])), "later kind before tables": change(insert(3, [40, 64, b"x"])),
     "later kind empty": change(before_weights([40, 64, b""])), "ledger size": change(resize(LEDGER, lambda d: d * 2), ledger=True),
@@ -226,6 +226,11 @@ LIES = {
     "verification_text none": poke(LEDGER, 32, 0, 36, 0, ledger=True), "verification_count 0": poke(LEDGER, 48, 0, *UNMEASURED, ledger=True),
     **{f"ledger's field at {at}, not measured": poke(LEDGER, 32, 0, 36, 0, 48, 0, *UNMEASURED, at, 1, ledger=True) for at in range(56, 120, 4)},
     **{f"ledger's sum at {at}": poke(LEDGER, at + 4, 2**30, ledger=True) for at in (64, 72, 80, 88, 104)},
+    "transcript size": change(resize(TRANSCRIPT, lambda d: d * 2), transcript=True), "no positions": poke(TRANSCRIPT, 0, 0, transcript=True),
+    "positions beyond the context": poke(TRANSCRIPT, 0, 21, transcript=True), "transcript reserved": poke(TRANSCRIPT, 60, 1, transcript=True),
+    "65 positions": poke(TRANSCRIPT, 0, 65, transcript=True, context=80),
+    "transcript before the ledger": change(
+        lambda e: e.regions.insert(0, e.regions.pop(next(k for k, r in enumerate(e.regions) if r[0] == TRANSCRIPT))), transcript=True),
     "agreement_count": poke(LEDGER, 112, 901, ledger=True), "ledger reserved": poke(LEDGER, 120, 1, ledger=True),
     "ledger reserved at the end": poke(LEDGER, 252, 2**31, ledger=True),
     "tensor errors more": change(resize(TENSOR_ERRORS, lambda d: d + bytes(8)), ledger=True),
@@ -272,7 +277,7 @@ ALLOWED = {
     "words": lambda: Example(**WORDS).image(), "words in slots": lambda: Example(**{**WORDS, "head": "slots"}).image(),
     "pre_split": lambda: Example(pre_split=1).image(), "pieces with blocks": lambda: Example(pre_split=1, **DECODER).image(),
     "part of a tensor": poke(NAMES, 12, 299, 16, 1),
-    "kinds for later": change(before_weights([32, 64, b"x"], [40, 64, bytes(999)], [63, 64, b"\xff"]), ledger=True),
+    "kinds for later": change(before_weights([33, 64, b"x"], [40, 64, bytes(999)], [63, 64, b"\xff"]), ledger=True),
     "any ternary byte": change(weights(1, lambda d: bytes(range(256)) + d[256:]), encodings=(11,), rotation=False, hidden=80),
     "any ternary byte of four": change(weights(1, lambda d: bytes(range(256)) + d[256:]), encodings=(12,), rotation=False, hidden=80),
     "levels at the limit": level(3, 64, 2), "levels at the lower limit": level(0, -64, 5), "rank 1024": ranked(1024, **CORRECTED),

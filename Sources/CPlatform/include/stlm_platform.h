@@ -5,14 +5,22 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "STLM needs a little-endian CPU: model files are little-endian and used where they lie."
+#endif
+
 #define STLM_NOALLOC __attribute__((swift_attr("@_noAllocation")))
 
-/* Opens a file to read it from its beginning. EISDIR and EINVAL (empty, or no regular file) are told apart. */
+/* Opens a file to read it from its beginning. EISDIR and EINVAL (empty, or no regular file) are told apart;
+   STLM_TOO_LARGE (EFBIG) has more bytes than an Int counts. */
+#define STLM_TOO_LARGE 27
 STLM_NOALLOC int32_t stlm_file_open(const char *path, size_t *byte_count, int32_t *descriptor);
 STLM_NOALLOC void stlm_file_close(int32_t descriptor);
 
 /* Maps a whole file read-only, and keeps it open where a descriptor is wanted. Errors are those of stlm_file_open. */
 STLM_NOALLOC int32_t stlm_file_map(const char *path, const void **base, size_t *byte_count, int32_t *descriptor);
+/* The same of a descriptor, which stays the caller's. */
+STLM_NOALLOC int32_t stlm_descriptor_map(int32_t descriptor, const void **base, size_t *byte_count);
 STLM_NOALLOC void stlm_file_unmap(const void *base, size_t byte_count, int32_t descriptor);
 
 /* Takes a mapped file's pages out of this process; they come back when they are read. */

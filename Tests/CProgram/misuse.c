@@ -1,0 +1,149 @@
+/* What C programs do wrong with stlm.h, one after the other: misuse MODEL. Each must be an error code, never a crash; built under sanitizers by
+   Tests/BoardsTests. Prints "as it should be" in the end. */
+#define _GNU_SOURCE
+#include "stlm.h"
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int failures = 0;
+
+#define EXPECT(call, code)                                                                                  \
+    do {                                                                                                    \
+        const int32_t got = (call);                                                                         \
+        if (got != (code)) failures++, printf("line %d: %s gave %d, not %d\n", __LINE__, #call, got, code); \
+    } while (0)
+
+static void *aligned(size_t byte_count) {
+    void *memory = aligned_alloc(STLM_ALIGNMENT, (byte_count + 63) / 64 * 64);
+    if (!memory) exit(3);
+    return memory;
+}
+
+static stlm_model *model;
+static void *session_memory;
+static size_t session_bytes;
+static struct stlm_options options;
+
+static stlm_session *opened(void) {
+    stlm_session *session = 0;
+    EXPECT(stlm_session_open(model, &options, session_memory, session_bytes, &session), STLM_OK);
+    return session;
+}
+
+/* Some threads in one session at once: each call works or is refused. */
+struct racing {
+    stlm_session *session;
+    int counts[2]; /* worked, refused */
+};
+
+static void *race(void *context) {
+    struct racing *own = context;
+    for (int k = 0; k < 3000; k++) {
+        const int32_t status = k % 100 == 99 ? stlm_reset(own->session) : k % 100 == 0 ? stlm_prompt(own->session, "the", 3) : stlm_step(own->session);
+        if (status == STLM_BUSY) own->counts[1]++;
+        else if (status >= 0 || status == STLM_WRONG_ORDER || status == STLM_CONTEXT_FULL) own->counts[0]++;
+        else own->counts[0] = -1000000;
+    }
+    return 0;
+}
+
+static void run_race(void) {
+    struct racing threads[3];
+    pthread_t ids[3];
+    stlm_session *session = opened();
+    memset(threads, 0, sizeof threads);
+    for (int t = 0; t < 3; t++) {
+        threads[t].session = session;
+        if (pthread_create(&ids[t], 0, race, &threads[t]) != 0) exit(3);
+    }
+    int worked = 0, refused = 0;
+    for (int t = 0; t < 3; t++) {
+        pthread_join(ids[t], 0);
+        worked += threads[t].counts[0];
+        refused += threads[t].counts[1];
+    }
+    if (worked < 1 || worked + refused != 9000) failures++, printf("of 9000 calls %d worked and %d were refused\n", worked, refused);
+    EXPECT(stlm_session_close(session), STLM_OK);
+}
+
+/* A thread works, another cancels. */
+static void *work(void *context) {
+    stlm_session *session = context;
+    int32_t status;
+    do status = stlm_step(session);
+    while (status == STLM_WORKING || status == STLM_TOKEN);
+    return (void *)(intptr_t)status;
+}
+
+static void run_cancel(void) {
+    stlm_session *session = opened();
+    for (int k = 0; k < 50; k++) {
+        pthread_t id;
+        void *status;
+        EXPECT(stlm_reset(session), STLM_OK);
+        EXPECT(stlm_prompt(session, "the end", 7), STLM_OK);
+        if (pthread_create(&id, 0, work, session) != 0) exit(3);
+        EXPECT(stlm_cancel(session), STLM_OK);
+        pthread_join(id, &status);
+        if ((intptr_t)status != STLM_CANCELLED) failures++, printf("a cancelled thread ended with %d\n", (int)(intptr_t)status);
+    }
+    EXPECT(stlm_session_close(session), STLM_OK);
+}
+
+static int32_t step_again(void *context, const void *bytes, size_t byte_count) {
+    (void)bytes, (void)byte_count;
+    EXPECT(stlm_step(context), STLM_BUSY);
+    EXPECT(stlm_session_close(context), STLM_BUSY);
+    return 0;
+}
+
+int main(int count, char **words) {
+    if (count != 2) return 2;
+    const size_t model_bytes = stlm_model_bytes();
+    void *model_memory = aligned(model_bytes);
+    EXPECT(stlm_model_open(model_memory, model_bytes, "no such file", &model), STLM_NO_FILE);
+    EXPECT(stlm_options_default(model, &options), STLM_NOT_OPEN);
+    EXPECT(stlm_model_open((char *)model_memory + 4, model_bytes, words[1], &model), STLM_MISALIGNED);
+    EXPECT(stlm_model_open(model_memory, 8, words[1], &model), STLM_TOO_SMALL);
+    EXPECT(stlm_model_open(model_memory, model_bytes, words[1], &model), STLM_OK);
+    EXPECT(stlm_options_default(model, &options), STLM_OK);
+    options.flags = STLM_SLIDES | STLM_IGNORES_END;
+    options.quantum = 2000;
+    session_bytes = stlm_session_bytes(model, &options);
+    session_memory = aligned(session_bytes);
+    memset(session_memory, 0x5A, session_bytes);
+
+    stlm_session *session = opened();
+    EXPECT(stlm_step(session), STLM_WRONG_ORDER);
+    EXPECT(stlm_prompt(session, 0, 3), STLM_NULL_POINTER);
+    EXPECT(stlm_prompt(session, "the", 3), STLM_OK);
+    EXPECT(stlm_prompt(session, "the", 3), STLM_WRONG_ORDER);
+    EXPECT(stlm_model_close(model), STLM_SESSIONS_OPEN);
+    stlm_set_limits(session, 5, UINT64_MAX);
+    EXPECT((int32_t)(intptr_t)work(session), STLM_ENDED);
+    EXPECT(stlm_save(session, step_again, session), STLM_OK);
+    EXPECT(stlm_session_close(session), STLM_OK);
+    EXPECT(stlm_step(session), STLM_NOT_OPEN);
+    EXPECT(stlm_cancel(session), STLM_NOT_OPEN);
+    EXPECT(stlm_session_close(session), STLM_NOT_OPEN);
+    EXPECT(stlm_step((stlm_session *)((char *)session_memory + 8)), STLM_NOT_OPEN);
+    EXPECT(stlm_step(0), STLM_NULL_POINTER);
+
+    run_race();
+    run_cancel();
+    options.threads = 2;
+    session_bytes = stlm_session_bytes(model, &options);
+    free(session_memory);
+    session_memory = aligned(session_bytes);
+    run_cancel();
+
+    EXPECT(stlm_model_close(model), STLM_OK);
+    EXPECT(stlm_model_close(model), STLM_NOT_OPEN);
+    EXPECT(stlm_session_open(model, &options, session_memory, session_bytes, &session), STLM_NOT_OPEN);
+    free(session_memory);
+    free(model_memory);
+    if (failures == 0) puts("as it should be");
+    return failures != 0;
+}
