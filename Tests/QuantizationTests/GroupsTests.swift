@@ -128,7 +128,7 @@ import Testing
     @Test(arguments: groups + [.int8Rows, .int16Rows]) func strangeWeightsArePacked(_ encoding: Encoding) {
         let columns = 40
         let rows: [[Float]] = [
-            [Float](repeating: 0, count: columns), [Float](repeating: 0.25, count: columns), [Float](repeating: -3e-39, count: columns),
+            [Float](repeating: 0, count: columns), [Float](repeating: 0.25, count: columns), [Float](repeating: Float(-3e-39 as Double), count: columns),
             (0..<columns).map { $0 == 7 ? 1e6 : 0.01 * Float($0 % 5 - 2) }, (0..<columns).map { $0 == 0 ? 0x1p20 : 0 },
             (0..<columns).map { Float($0 - 20) * 1e-30 },
         ]
