@@ -111,3 +111,31 @@ uint64_t stlm_read_all(uint32_t set, const void *bytes, size_t byte_count) {
 size_t stlm_checksum(uint32_t set, uint32_t *state, const void *bytes, size_t byte_count) {
     return table(set)->elementwise->checksum(state, bytes, byte_count);
 }
+
+#if defined(__x86_64__)
+/* The code of each object of kernels: the linker's names for the sections that kernels_*.c and elementwise_*.c put theirs into. (Those of
+   ARM have most functions in common, which the linker makes one.) */
+#define SECTION(name) extern const char __start_##name[], __stop_##name[]
+#define CODE(name, sets) { __start_##name, __stop_##name, sets }
+#define SET(name) (1u << STLM_KERNELS_##name)
+SECTION(kernels_avx2); SECTION(kernels_avxvnni); SECTION(kernels_avx512); SECTION(elementwise_avx2); SECTION(elementwise_avx512);
+
+int32_t stlm_kernels_unused(uint32_t set, size_t index, const void **start, size_t *byte_count) {
+    static const struct code {
+        const char *start, *stop;
+        uint32_t sets;
+    } codes[] = {
+        CODE(kernels_avx2, SET(AVX2)), CODE(kernels_avxvnni, SET(AVXVNNI)), CODE(kernels_avx512, SET(AVX512)),
+        CODE(elementwise_avx2, SET(AVX2) | SET(AVXVNNI)), CODE(elementwise_avx512, SET(AVX512)),
+    };
+    if (index >= sizeof codes / sizeof *codes) return 0;
+    *start = codes[index].start;
+    *byte_count = codes[index].sets >> set & 1 ? 0 : (size_t)(codes[index].stop - codes[index].start);
+    return 1;
+}
+#else
+int32_t stlm_kernels_unused(uint32_t set, size_t index, const void **start, size_t *byte_count) {
+    (void)set, (void)index, (void)start, (void)byte_count;
+    return 0;
+}
+#endif

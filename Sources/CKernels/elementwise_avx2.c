@@ -1,4 +1,5 @@
 #if defined(__x86_64__)
+#pragma clang section text = "elementwise_avx2" /* stlm_kernels_unused() knows them by these names. */
 #pragma clang attribute push(__attribute__((target("avx2,pclmul"))), apply_to = function)
 #define ELEMENTWISE stlm_elementwise_avx2
 #include "elementwise.h"

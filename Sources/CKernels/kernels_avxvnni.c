@@ -1,4 +1,5 @@
 #if defined(__x86_64__)
+#pragma clang section text = "kernels_avxvnni" /* stlm_kernels_unused() knows them by these names. */
 #include <immintrin.h>
 /* A test compiles this file for AVX-512, whose instructions are the same. */
 #ifndef AVXVNNI_TARGET

@@ -88,6 +88,19 @@ void stlm_window_drop(const void *base, size_t offset, size_t byte_count, size_t
     if (descriptor >= 0) posix_fadvise(descriptor, (off_t)start, (off_t)(end - start), POSIX_FADV_DONTNEED);
 }
 
+/* The linker's names for where the program begins and where its code ends, which its data follow. */
+extern const char __executable_start[], etext[];
+
+void stlm_program_forget(void) {
+    const uintptr_t page = page_size(), start = (uintptr_t)__executable_start / page * page, end = (uintptr_t)etext / page * page;
+    if (start < end) madvise((void *)start, end - start, MADV_DONTNEED);
+}
+
+void stlm_program_release(const void *base, size_t byte_count) {
+    const uintptr_t page = page_size(), start = ((uintptr_t)base + page - 1) / page * page, end = ((uintptr_t)base + byte_count) / page * page;
+    if (start < end) munmap((void *)start, end - start);
+}
+
 void *stlm_pages_reserve(size_t byte_count) {
     void *p = mmap(0, byte_count, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     return p == MAP_FAILED ? 0 : p;

@@ -40,3 +40,15 @@ public enum KernelSet: UInt8, Sendable {
     /// As CKernels numbers it; not for the baseline.
     @inlinable var number: UInt32 { UInt32(rawValue) }
 }
+
+extension KernelSet {
+    /// Code that this set never runs, kernels of other CPUs: in pieces, of which some may be empty.
+    public func forEachUnused(_ body: (UnsafeRawBufferPointer) -> Void) {
+        var start: UnsafeRawPointer?
+        var count = 0, index = 0
+        while stlm_kernels_unused(UInt32(rawValue), index, &start, &count) != 0 {
+            body(UnsafeRawBufferPointer(start: start, count: count))
+            index += 1
+        }
+    }
+}

@@ -51,6 +51,7 @@ func generate(_ options: Options) -> Int32 {
         // After a session the prompt slides as what is drawn does.
         let prompt = fit(whole, model, plan, slides: options.slides && !beginning.isContinued)
         var generation = Generation(options, settings.sampling, model, beginning)
+        forgetStart(kernels)
         let result = try generation.run(&session, prompt, text, &statistics)
         if options.printsStats { statistics.print(session, mappedByteCount: opened.byteCount) }
         _ = piped
@@ -59,6 +60,13 @@ func generate(_ options: Options) -> Int32 {
         complainAbout(error)
         return ExitCode.failure
     }
+}
+
+/// From here on the arena fills: what validated and planned leaves memory, and kernels of other CPUs leave this process.
+private func forgetStart(_ kernels: KernelSet) {
+    // STLM_CPU asks for others than the library would take where it is not told.
+    if kernels == .detected { kernels.forEachUnused { stlm_program_release($0.baseAddress, $0.count) } }
+    stlm_program_forget()
 }
 
 /// What cannot be generated with this model and these flags; nil if it can.

@@ -5,7 +5,8 @@ import CPlatform
 #if hasFeature(Embedded)
 @c(main)
 func main(_ count: Int32, _ words: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>) -> Int32 {
-    budgetCommand(count, words)
+    // The C library has nothing left to do.
+    stlm_exit(budgetCommand(count, words))
 }
 #else
 @main

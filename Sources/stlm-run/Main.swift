@@ -5,7 +5,8 @@ import RunCommands
 #if hasFeature(Embedded)
 @c(main)
 func main(_ count: Int32, _ words: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>) -> Int32 {
-    runCommand(count, words)
+    // The C library has nothing left to do.
+    stlm_exit(runCommand(count, words))
 }
 #else
 @main

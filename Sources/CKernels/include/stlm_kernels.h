@@ -22,6 +22,8 @@ enum stlm_kernel_set {
 
 /* Bit n is set if this CPU runs set n. */
 STLM_KERNEL uint32_t stlm_kernels_available(void);
+/* Code that no call with this set comes to, piece by piece; 0 where there is no piece with this index. A piece may have no bytes. */
+STLM_KERNEL int32_t stlm_kernels_unused(uint32_t set, size_t index, const void **start, size_t *byte_count);
 
 /* A matrix of 16-row blocks (stlm-1, section 6) and vectors to multiply it with: section 4. */
 struct stlm_linear_call {
