@@ -53,7 +53,7 @@ let package = Package(
         .testTarget(name: "QuantizationTests", dependencies: ["Quantization", "TestSupport"]),
         .testTarget(name: "PackingTests", dependencies: ["Packing", "PackedSupport"]),
         .testTarget(
-            name: "CommandTests", dependencies: ["PackedSupport", "stlm-run", "stlm-pack", "stlm-budget", "allocation-check"]),
+            name: "CommandTests", dependencies: ["PackedSupport", "RunCommands", "CPlatform", "stlm-run", "stlm-pack", "stlm-budget", "allocation-check"]),
         .testTarget(name: "ReferenceTests", dependencies: ["PackedSupport", "stlm-run"]),
         .testTarget(name: "BoardsTests", dependencies: ["PackedSupport", "stlm-run", "stlm-pack", "stlm-budget"]),
         .testTarget(name: "TidyTests"),

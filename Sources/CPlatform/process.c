@@ -2,11 +2,14 @@
 #include "stlm_platform.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -60,11 +63,31 @@ void stlm_resident_bytes(uint64_t *now, uint64_t *peak) {
 }
 
 static volatile sig_atomic_t received;
+_Static_assert(sizeof received == 4, "a futex");
+#define FUTEX_WAKE_PRIVATE 129
+#define FUTEX_WAIT_BITSET_PRIVATE 137
 
 static void note(int number) {
     if (received && number == SIGINT) _exit(128 + SIGINT);
     received = number;
+    const int error = errno;
+    syscall(SYS_futex, &received, FUTEX_WAKE_PRIVATE, INT_MAX, 0, 0, 0);
+    errno = error;
 }
+
+void stlm_sleep_until(uint64_t nanoseconds) {
+    /* What the kernel takes by this number on 32 bits too. */
+    const long time[2] = {(long)(nanoseconds / 1000000000u), (long)(nanoseconds % 1000000000u)};
+    /* Unlike clock_nanosleep it does not sleep on what came just before, or to another thread. */
+    while (!received && syscall(SYS_futex, &received, FUTEX_WAIT_BITSET_PRIVATE, 0, time, 0, UINT32_MAX) != 0 && errno == EINTR) {}
+}
+
+int32_t stlm_nice(int32_t increment) {
+    errno = 0;
+    return nice(increment) == -1 ? errno : 0;
+}
+
+int32_t stlm_niceness(void) { return getpriority(PRIO_PROCESS, 0); }
 
 void stlm_signals_install(void) {
     struct sigaction action;

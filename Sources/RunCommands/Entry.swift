@@ -36,6 +36,8 @@ public func runCommand(_ count: Int32, _ words: UnsafeMutablePointer<UnsafeMutab
     let rest = verb == .generate ? Arguments(count, words) : arguments
     guard let options = Options.parse(verb, rest) else { return ExitCode.usage }
     if options.wantsHelp { return printHelp() }
+    // Before there are threads, which begin with it.
+    if let niceness = options.niceness, stlm_nice(Int32(niceness)) != 0 { complain("warning: the system refuses --nice %a; it runs without", niceness) }
     switch verb {
     case .generate: return generate(options)
     case .info: return info(options)

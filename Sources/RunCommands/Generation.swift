@@ -49,6 +49,7 @@ struct Generation {
 
         let decodeStart = stlm_clock_nanoseconds()
         let limit = options.tokenCount ?? Int.max
+        var pace = options.rate.map { Pace(rate: $0, start: decodeStart) }
         /// What was drawn last and is not fed.
         var next = UnsafeBufferPointer<UInt32>(start: nil, count: 0)
         statistics.ending = model.takesBlocks ? "the number of blocks asked for" : "the number of tokens asked for"
@@ -57,6 +58,7 @@ struct Generation {
                 statistics.ending = "the number of bytes asked for"
                 break
             }
+            if statistics.generatedCount > 0, pace != nil { stlm_sleep_until(pace!.next(now: stlm_clock_nanoseconds())) }
             if stlm_signal_received() != 0 {
                 statistics.ending = "an interrupt"
                 break

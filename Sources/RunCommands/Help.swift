@@ -39,6 +39,7 @@ func printHelp() -> Int32 {
           --no-echo             do not print the prompt
           --save-session FILE   keep in FILE what was read and written, to go on from; an interrupt keeps nothing
           --session FILE        go on after what FILE keeps; the prompt is added to it, and without --seed numbers go on too
+          --rate R              at most R tokens or blocks a second, such as 5 or 0.5, against heat; a prompt is read at once
           --stats               speed and memory, on standard error
         Scoring:
           --file FILE           the text
@@ -59,6 +60,7 @@ func printHelp() -> Int32 {
           --memory-limit SIZE   take no more memory than 24MiB, say: weights that do not fit are read anew for each batch or
                                 token (not with info)
           --threads N           threads (one for each fast core)
+          --nice N              let other programs go first, as nice(1) does: 0 to 19
           -h, --help            this
           --version
 
@@ -71,6 +73,7 @@ func printHelp() -> Int32 {
           stlm-run stories.stlm -p "Once upon a time" -n 0 --save-session begun       a beginning, computed once
           stlm-run stories.stlm --session begun -p ", a fox" -n 50                    used as often as wanted
           stlm-run stories.stlm --session tale -p "" -n 50 --save-session tale        50 more tokens each time
+          stlm-run stories.stlm --slide --rate 5 --nice 19                            for hours, cool and out of the way
           stlm-run score stories.stlm --file stories.txt --json
           stlm-run bench stories.stlm --threads 1
 

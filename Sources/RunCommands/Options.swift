@@ -36,6 +36,10 @@ struct Options {
     var memoryLimit: Int?
     var batchTokenCount: Int?
     var seed: UInt64?
+    /// Tokens a second at most, in units of 1/65,536.
+    var rate: UInt32?
+    /// What is added to the process's niceness.
+    var niceness: Int?
     var temperature: UInt32?
     var topK: UInt32?
     var topP: UInt32?
@@ -111,6 +115,8 @@ struct Options {
         if equals(flag, "--top-p") { return q16(flag, &words, 1, 65_536, &topP) }
         if equals(flag, "--min-p") { return q16(flag, &words, 0, 65_536, &minP) }
         if equals(flag, "--repeat-penalty") { return q16(flag, &words, Limit.leastRepeatPenalty, Limit.setting, &repeatPenalty) }
+        if equals(flag, "--rate") { return rate(flag, &words) }
+        if equals(flag, "--nice") { return count(flag, &words, all, 0, 19, &niceness) }
         if equals(flag, "--top-k") { return count(flag, &words, generate, 0, UInt64(Limit.rows), &topK) }
         if equals(flag, "--repeat-window") { return count(flag, &words, generate, 0, UInt64(Limit.repeatWindow), &repeatWindow) }
         if equals(flag, "--seed") {
@@ -209,6 +215,15 @@ struct Options {
         }
         keyValueType = type
         return true
+    }
+
+    private mutating func rate(_ flag: Word, _ words: inout Arguments) -> Bool {
+        guard allowed(flag, Verb.generate.rawValue), let word = value(flag, &words) else { return false }
+        rate = parseQ16(word, limit: 10_000 << 16)
+        // One token in a quarter of an hour.
+        if let rate, rate >= 66 { return true }
+        complain("%n takes tokens a second from 0.001 to 10000, such as 5 or 0.5, not '%d'", name: flag, detail: word)
+        return false
     }
 
     private func q16(_ flag: Word, _ words: inout Arguments, _ least: UInt32, _ most: UInt32, _ target: inout UInt32?) -> Bool {

@@ -70,6 +70,11 @@ struct RunStatistics {
         err.text(session.kernels.name)
         err.text(", threads ")
         err.number(session.plan.threadCount)
+        let niceness = stlm_niceness()
+        if niceness != 0 {
+            err.text(", nice ")
+            err.number(Int(niceness))
+        }
         err.text("\nseed           ")
         if isSeedOfSession { err.text("that of the session") } else { err.number(seed) }
         err.text("\nended by       ")

@@ -24,10 +24,8 @@ extension Session {
     /// session is a new one before and after it; its context and batch are those positions.
     public mutating func transcriptChecksum() throws(SessionError) -> UInt32 {
         reset()
-        let size = model.inputSize, count = plan.contextTokenCount * size, limit = UInt64(model.inputLimit)
-        var random = SplitMix64(seed: 0)
-        for k in 0..<count { historyPointer[k] = UInt32(truncatingIfNeeded: ((random.next() &>> 32) &* limit) &>> 32) }
-        let inputs = UnsafeBufferPointer(start: history, count: count)
+        setTranscriptInputs()
+        let inputs = UnsafeBufferPointer(start: history, count: plan.contextTokenCount * model.inputSize)
         // They lie where feed puts them, so that it copies each onto itself.
         try feed(inputs)
         var sum = CRC32()
@@ -37,6 +35,15 @@ extension Session {
         }
         reset()
         return sum.value
+    }
+
+    /// Puts the inputs of a transcript where `feed` puts them, for the whole context of a new session.
+    public func setTranscriptInputs() {
+        let limit = UInt64(model.inputLimit)
+        var random = SplitMix64(seed: 0)
+        for k in 0..<plan.contextTokenCount * model.inputSize {
+            historyPointer[k] = UInt32(truncatingIfNeeded: ((random.next() &>> 32) &* limit) &>> 32)
+        }
     }
 
     /// Logits after one position of the last `feed`. A byte decoder sees the block that follows; after the last position, or where

@@ -30,6 +30,8 @@ public func stlm_status_text(_ status: Int32) -> UnsafePointer<CChar>! {
     case STLM_NOT_WRITTEN: "the session could not be written; no more bytes were taken"
     case STLM_BAD_SESSION_FILE: "this is no session file that this session can go on from"
     case STLM_EMPTY_PROMPT: "the prompt is empty and the model has no token that begins a text; give one"
+    case STLM_NO_TRANSCRIPT: "the model file has no transcript to check against; pack it again with stlm-pack"
+    case STLM_WRONG_LOGITS: "this computer does not make of the file what the packer's did; do not use it here, and report it"
     default: "this number is no status of this library"
     }
     return cString(text)

@@ -53,4 +53,23 @@ import Testing
         #expect(outcome.status == 0, "\(outcome.errors)")
         #expect(outcome.errors.contains("OK") && !outcome.errors.contains("skipped"))
     }
+
+    /// Examples/model-update/test_update.py: the power is cut everywhere.
+    @Test(.enabled(if: Package.find("python3") != nil)) func aModelUpdateSurvivesAPowerCut() throws {
+        let program = try built(["update.c", "store.c", "check.c"].map { "Examples/model-update/" + $0 }, "update")
+        let library = Self.place.path("power_cut.so")
+        try CProgram.compile(["-shared", "-fPIC", Package.path("Tests/CProgram/power_cut.c")], library)
+        let source = Package.path("Examples/models"), bytes = Self.place.path("bytes.stlm"), small = Self.place.path("small.stlm")
+        for words in [
+            ["\(source)/tinystories-bytes-3m/model.ckpt", "-o", bytes],
+            ["\(source)/tinystories-2m/model.ckpt", "--tokenizer", "\(source)/tinystories-2m/bpe_tinystories_2048.model", "--weights", "int4", "-o", small],
+        ] { #expect(try Program.pack.call(words).status == 0) }
+        let outcome = try Program.call(
+            Package.find("python3")!,
+            ["-B", Package.path("Examples/model-update/test_update.py"), program, library, Program.run.path, bytes, small, Self.model])
+        #expect(outcome.status == 0, "\(outcome.errors)")
+        let tried = try #require(outcome.errors.firstMatch(of: /tried: (\d+) ends .* (\d+) states .* (\d+) fsyncs left out/))
+        print(tried.output.0)
+        #expect(try #require(Int(tried.output.2)) > 100 && tried.output.3 != "0")
+    }
 }

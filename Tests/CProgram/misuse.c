@@ -115,6 +115,12 @@ int main(int count, char **words) {
     session_memory = aligned(session_bytes);
     memset(session_memory, 0x5A, session_bytes);
 
+    uint32_t step = 7;
+    EXPECT(stlm_self_check(model, session_memory, session_bytes, 0), STLM_NULL_POINTER);
+    EXPECT(stlm_self_check(model, (char *)session_memory + 4, session_bytes, &step), STLM_MISALIGNED);
+    EXPECT(stlm_self_check(model, session_memory, session_bytes, &step), STLM_NO_TRANSCRIPT);
+    EXPECT((int32_t)stlm_self_check_bytes(model), 0);
+
     stlm_session *session = opened();
     EXPECT(stlm_step(session), STLM_WRONG_ORDER);
     EXPECT(stlm_prompt(session, 0, 3), STLM_NULL_POINTER);
@@ -142,6 +148,7 @@ int main(int count, char **words) {
     EXPECT(stlm_model_close(model), STLM_OK);
     EXPECT(stlm_model_close(model), STLM_NOT_OPEN);
     EXPECT(stlm_session_open(model, &options, session_memory, session_bytes, &session), STLM_NOT_OPEN);
+    EXPECT(stlm_self_check(model, session_memory, session_bytes, &step), STLM_NOT_OPEN);
     free(session_memory);
     free(model_memory);
     if (failures == 0) puts("as it should be");

@@ -57,7 +57,12 @@ STLM_NOALLOC int32_t stlm_file_commit(int32_t descriptor, const char *temporary,
 STLM_NOALLOC void stlm_file_abandon(int32_t descriptor, const char *temporary);
 
 STLM_NOALLOC uint64_t stlm_clock_nanoseconds(void);
+/* Sleeps until the clock says so, or a signal is received; it may have been received before. */
+STLM_NOALLOC void stlm_sleep_until(uint64_t nanoseconds);
 STLM_NOALLOC uint64_t stlm_random_seed(void);
+/* Adds to the niceness of this thread and of those that it starts. */
+STLM_NOALLOC int32_t stlm_nice(int32_t increment);
+STLM_NOALLOC int32_t stlm_niceness(void);
 STLM_NOALLOC int32_t stlm_is_terminal(int32_t descriptor);
 STLM_NOALLOC const char *stlm_environment(const char *name);
 STLM_NOALLOC const char *stlm_error_text(int32_t error);
@@ -65,6 +70,8 @@ STLM_NOALLOC const char *stlm_error_text(int32_t error);
 STLM_NOALLOC uint32_t stlm_cpu_count(void);
 /* Of these the fast physical cores: as many threads as are worth starting. */
 STLM_NOALLOC uint32_t stlm_fast_core_count(void);
+/* The same by what the files under `root`/sys say, of CPUs whose bit is set in `cpus`. */
+STLM_NOALLOC uint32_t stlm_fast_core_count_under(const char *root, const uint8_t *cpus, uint32_t cpu_limit);
 /* Of this process, from the system: resident now, and the most so far. */
 STLM_NOALLOC void stlm_resident_bytes(uint64_t *now, uint64_t *peak);
 

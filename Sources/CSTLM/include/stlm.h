@@ -46,6 +46,8 @@ typedef struct stlm_session stlm_session;
 #define STLM_NOT_WRITTEN (-18)
 #define STLM_BAD_SESSION_FILE (-19)
 #define STLM_EMPTY_PROMPT (-20)
+#define STLM_NO_TRANSCRIPT (-21)
+#define STLM_WRONG_LOGITS (-22)
 
 /* A code in one sentence, the same always; for numbers that are no codes too. */
 const char *stlm_status_text(int32_t status);
@@ -92,6 +94,14 @@ struct stlm_model_info {
     uint32_t has_tokenizer;
 };
 int32_t stlm_model_get_info(stlm_model *model, struct stlm_model_info *info);
+
+/* ---- Whether a file is right, and this computer ---- */
+
+/* Bytes of memory that stlm_self_check takes; 0 after an error, whose sentence is in the model. */
+size_t stlm_self_check_bytes(stlm_model *model);
+/* Reads the whole file and computes what its packer's computer did: a portion of that, no longer than a step. `step` is 0 at first and then
+   what the last call left there, with the same memory, as long as it is STLM_WORKING; STLM_OK in the end. It can be left at any time. */
+int32_t stlm_self_check(stlm_model *model, void *memory, size_t memory_bytes, uint32_t *step);
 
 /* ---- Options of a session ---- */
 
