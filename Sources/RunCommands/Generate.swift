@@ -23,9 +23,17 @@ func generate(_ options: Options) -> Int32 {
         settings.threadCount = threadCount(options)
         if let batch = options.batchTokenCount { settings.batchTokenCount = batch }
         settings.sampling = options.sampling(settings.sampling)
-        guard let plan = try limitedPlan(options, opened, &settings) else { return ExitCode.failure }
+        guard let plan = try limitedPlan(options, opened, &settings, besides: options.isConstrained ? Constraint.byteCount(model) : 0) else {
+            return ExitCode.failure
+        }
         guard let arena = Arena(plan.arenaByteCount) else { return ExitCode.failure }
         var session = try Session(model, plan, kernels: kernels, arena: arena.bytes, descriptor: opened.descriptor)
+
+        guard let room = Arena(options.isConstrained ? Constraint.byteCount(model) : 64) else { return ExitCode.failure }
+        if options.isConstrained {
+            guard let constraint = options.constraint(model, memory: room.bytes) else { return ExitCode.failure }
+            session.constraint = constraint
+        }
 
         // The prompt: its text, then its tokens or blocks in pages of their own.
         var piped: TextInput?
@@ -55,6 +63,7 @@ func generate(_ options: Options) -> Int32 {
         let result = try generation.run(&session, prompt, text, &statistics)
         if options.printsStats { statistics.print(session, mappedByteCount: opened.byteCount) }
         _ = piped
+        _ = room.bytes
         return result
     } catch {
         complainAbout(error)
@@ -90,6 +99,7 @@ private func refuse(_ options: Options, _ model: Model) -> Int32? {
         complain("--keep says what --slide keeps; give both, or leave it out")
         return ExitCode.usage
     }
+    if options.isConstrained, let code = options.refuseConstraint(model) { return code }
     if options.ids != nil, options.prompt != nil {
         complain("give a prompt with -p or token ids with --ids, not both")
         return ExitCode.usage

@@ -63,6 +63,10 @@ struct Generation {
                 statistics.ending = "an interrupt"
                 break
             }
+            if session.constraint?.isComplete == true {
+                statistics.ending = "the end of the grammar"
+                break
+            }
             let drawn = session.draw(sampling, random: &random, recent: &recent)
             if statistics.generatedCount == 0 { statistics.firstTokenNanoseconds = stlm_clock_nanoseconds() - statistics.start }
             let isEnd = model.takesBlocks ? model.isEnd(block: drawn) : model.isEnd(drawn[0])
@@ -73,7 +77,7 @@ struct Generation {
             statistics.generatedCount += 1
             next = UnsafeBufferPointer(start: drawn, count: model.inputSize)
             if printsText {
-                let isFirst = statistics.generatedCount == 1 && promptText.isEmpty && !beginning.isContinued
+                let isFirst = statistics.generatedCount == 1 && promptText.isEmpty && !beginning.isContinued && session.constraint == nil
                 let isComplete = write(drawn, isFirst: isFirst, &stream, &out, &statistics)
                 out.flush()
                 if isComplete {
@@ -88,6 +92,11 @@ struct Generation {
                 out.flush()
             }
             if out.error != 0 || statistics.generatedCount == limit { break }
+            // What was drawn last of a text that is complete is fed by whoever goes on.
+            if session.constraint?.isComplete == true {
+                statistics.ending = "the end of the grammar"
+                break
+            }
             if session.position == session.plan.contextTokenCount {
                 if !options.slides {
                     statistics.ending = "a full context (--slide goes on)"
@@ -107,7 +116,14 @@ struct Generation {
         if stlm_signal_received() != 0 { return 130 }
         // A prompt that nothing was drawn after is gone on from with any seed.
         let isRandomKept = kept != nil || options.seed != nil || statistics.generatedCount > 0
-        return session.end(options, random: isRandomKept ? random : nil, recent: recent, next: next, &statistics)
+        let ended = session.end(options, random: isRandomKept ? random : nil, recent: recent, next: next, &statistics)
+        if session.constraint?.isAccepting == false, limit > 0 {
+            complain(
+                "the text is not all that the grammar asks for: it was ended by %n; give a greater -n or --context, or --slide",
+                name: cString(statistics.ending))
+            return ExitCode.failure
+        }
+        return ended
     }
 
     /// Feeds the prompt; after a session it makes room for itself where that is asked for. False after a signal.
@@ -134,7 +150,8 @@ struct Generation {
             complain("--stop takes 1 to %a bytes, not '%n'", name: options.stops[k], TextStream.stopByteLimit)
             return false
         }
-        if printsText {
+        // A constraint says where a text ends.
+        if printsText, !options.isConstrained {
             for k in 0..<Int(model.record.stopCount) {
                 let stop = model.file.text(model.record.stops[k])
                 let start = stop.baseAddress!.assumingMemoryBound(to: UInt8.self)

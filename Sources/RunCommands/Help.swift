@@ -33,6 +33,9 @@ func printHelp() -> Int32 {
           --repeat-window N     how many tokens count as recent
           --seed N              one seed gives one text, everywhere (a random one; --stats prints it)
           --stop TEXT           end before TEXT is written; up to 8 times
+          --grammar FILE        write only what follows a grammar (GBNF without recursion: Formats/grammar-1.md)
+          --one-of TEXT         write one of some texts, each given so; up to 32
+          --choices FILE        the same with a text on each line of FILE
           --ignore-eos          go on after the end of a text
           --slide               go on when the context is full: half of it is forgotten, time and memory stay the same
           --keep N              positions at the beginning that --slide never forgets (1)
@@ -74,6 +77,8 @@ func printHelp() -> Int32 {
           stlm-run stories.stlm --session begun -p ", a fox" -n 50                    used as often as wanted
           stlm-run stories.stlm --session tale -p "" -n 50 --save-session tale        50 more tokens each time
           stlm-run stories.stlm --slide --rate 5 --nice 19                            for hours, cool and out of the way
+          stlm-run stories.stlm -p "The dog was very" --one-of " happy" --one-of " sad"
+          stlm-run stories.stlm -p "Turn on the light: " --grammar command.gbnf --no-echo
           stlm-run score stories.stlm --file stories.txt --json
           stlm-run bench stories.stlm --threads 1
 

@@ -48,6 +48,11 @@ struct Options {
     var repeatWindow: UInt32?
     var stops = InlineArray<8, Word?>(repeating: nil)
     var stopCount = 0
+    /// What the text must be: a grammar, a list in a file, or texts of flags.
+    var grammar: Word?
+    var choices: Word?
+    var oneOf = InlineArray<32, Word?>(repeating: nil)
+    var oneOfCount = 0
     var ignoresEnd = false
     var slides = false
     /// First positions that sliding keeps.
@@ -137,6 +142,19 @@ struct Options {
             }
             stops[stopCount] = word
             stopCount += 1
+            return true
+        }
+        if equals(flag, "--grammar") { return text(flag, &words, generate, &grammar) }
+        if equals(flag, "--choices") { return text(flag, &words, generate, &choices) }
+        if equals(flag, "--one-of") {
+            var word: Word?
+            if !text(flag, &words, generate, &word) { return false }
+            if oneOfCount == oneOf.count {
+                complain("--one-of can be given %a times at most; put the texts in a file and give --choices", oneOf.count)
+                return false
+            }
+            oneOf[oneOfCount] = word
+            oneOfCount += 1
             return true
         }
         if equals(flag, "--ignore-eos") { return set(flag, generate, &ignoresEnd) }

@@ -78,8 +78,10 @@ extension Session {
         return model.writesBlocks || model.correction(head.output) != nil ? 1 : model.linear(head.output).matrix.blockCount
     }
 
-    /// Computes some pieces of the logits of the last position; the first range begins with 0, and each goes on where the one before ended.
-    public func computeLogits(pieces: Range<Int>) {
+    /// Computes some pieces of the logits of the last position, one range after the other.
+    /// - Parameters:
+    ///   - isFirst: nothing of this position's logits was computed yet
+    public func computeLogits(pieces: Range<Int>, isFirst: Bool) {
         precondition(!model.writesBlocks && plan.weights == nil)
         let head = model.record.head
         if model.correction(head.output) != nil {
@@ -87,7 +89,7 @@ extension Session {
             return
         }
         let stream = coreStream(fedCount - 1..<fedCount), layer = model.linear(head.output)
-        if pieces.lowerBound == 0 {
+        if isFirst {
             normalize(head.inputNorm, stream, for: layer)
             poisonScratch()
         }
@@ -100,8 +102,12 @@ extension Session {
     public func drawComputed(
         _ settings: SamplingSettings, random: inout SplitMix64, recent: inout RecentTokens
     ) -> UnsafePointer<UInt32> {
-        let drawn = pointer(plan.drawn, as: UInt32.self)
-        drawn[0] = sample(pointer(plan.logits, as: Int32.self), settings, random: &random, recent: recent)
+        let drawn = pointer(plan.drawn, as: UInt32.self), logits = pointer(plan.logits, as: Int32.self)
+        if let constraint {
+            drawn[0] = sample(logits, constraint, settings, random: &random, recent: recent)
+        } else {
+            drawn[0] = sample(logits, settings, random: &random, recent: recent)
+        }
         recent.append(drawn[0])
         return UnsafePointer(drawn)
     }

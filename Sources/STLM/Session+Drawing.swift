@@ -11,10 +11,18 @@ extension Session {
     ) -> UnsafePointer<UInt32> {
         let row = fedCount - 1
         if !model.writesBlocks {
-            computeLogits(rows: row..<row + 1)
+            if let constraint { computeLogits(row: row, constraint) } else { computeLogits(rows: row..<row + 1) }
             return drawComputed(settings, random: &random, recent: &recent)
         }
-        return fillBlock(row: row) { logits in
+        if let constraint {
+            constraint.beginBlock()
+            return fillBlock(row: row) { logits, slot in
+                let symbol = sample(logits, slot: slot, constraint, settings, random: &random, recent: recent)
+                if symbol < Symbol.pad { recent.append(symbol) }
+                return symbol
+            }
+        }
+        return fillBlock(row: row) { logits, _ in
             let symbol = sample(logits, settings, random: &random, recent: recent)
             if symbol < Symbol.pad { recent.append(symbol) }
             return symbol
@@ -23,11 +31,11 @@ extension Session {
 
     /// The block after a position of the last `feed`, each symbol the likeliest: (blockSize), valid until the next draw.
     public func likeliestBlock(row: Int) -> UnsafePointer<UInt32> {
-        fillBlock(row: row) { UInt32(greatest($0)) }
+        fillBlock(row: row) { logits, _ in UInt32(greatest(logits)) }
     }
 
     /// Chooses the symbol of one slot after the other; a byte decoder sees each before it goes on, and stops at the one that closes the block.
-    private func fillBlock(row: Int, _ choose: (UnsafeMutablePointer<Int32>) -> UInt32) -> UnsafePointer<UInt32> {
+    private func fillBlock(row: Int, _ choose: (UnsafeMutablePointer<Int32>, Int) -> UInt32) -> UnsafePointer<UInt32> {
         let drawn = pointer(plan.drawn, as: UInt32.self)
         let logits = pointer(plan.logits, as: Int32.self)
         let isDecoder = model.record.head.kind == HeadKind.byteDecoder.rawValue
@@ -39,7 +47,7 @@ extension Session {
                 continue
             }
             if isDecoder { decode(slots: t..<t + 1, after: drawn) }
-            drawn[t] = choose(logits + t * Symbol.count)
+            drawn[t] = choose(logits + t * Symbol.count, t)
             isClosed = isDecoder && drawn[t] >= Symbol.pad
         }
         return UnsafePointer(drawn)

@@ -14,25 +14,29 @@ extension Session {
     ) -> UInt32 {
         let started = profile.begin()
         if settings.repeatPenalty != 65_536 { penalize(logits, settings, recent) }
-        let best = greatest(logits)
-        var token = UInt32(best)
-        if settings.temperature != 0 {
-            // The least probability that min_p keeps: p * 65,536 >= min_p * 2^30.
-            let least = settings.needsOrder ? 0 : settings.minP << 14
-            let softmax = Softmax(
-                logits: logits, count: model.logitCount, greatest: logits[best], factor: log2eQ40 / UInt64(settings.temperature),
-                shift: model.logitFractionBits, least: least, kernels)
-            token = settings.needsOrder
-                ? sampleOrdered(softmax, settings, &random) : sampleUnordered(softmax, &random)
-        }
+        let token = sample(logits, count: model.logitCount, settings, &random)
         profile.end(.sampling, started)
         return token
+    }
+
+    /// Chooses one of some candidates, whose logits stand together: its place among them.
+    func sample(
+        _ logits: UnsafeMutablePointer<Int32>, count: Int, _ settings: SamplingSettings, _ random: inout SplitMix64
+    ) -> UInt32 {
+        let best = indexOfGreatest(logits, count: count, kernels)
+        if settings.temperature == 0 { return UInt32(best) }
+        // The least probability that min_p keeps: p * 65,536 >= min_p * 2^30.
+        let least = settings.needsOrder ? 0 : settings.minP << 14
+        let softmax = Softmax(
+            logits: logits, count: count, greatest: logits[best], factor: log2eQ40 / UInt64(settings.temperature),
+            shift: model.logitFractionBits, least: least, kernels)
+        return settings.needsOrder ? sampleOrdered(softmax, settings, &random) : sampleUnordered(softmax, &random)
     }
 
     /// The index of the greatest logit, of several the least.
     func greatest(_ logits: UnsafePointer<Int32>) -> Int { indexOfGreatest(logits, count: model.logitCount, kernels) }
 
-    private func penalize(_ logits: UnsafeMutablePointer<Int32>, _ settings: SamplingSettings, _ recent: RecentTokens) {
+    func penalize(_ logits: UnsafeMutablePointer<Int32>, _ settings: SamplingSettings, _ recent: RecentTokens) {
         let seen = pointer(plan.seen, as: UInt64.self)
         for k in 0..<plan.seen.byteCount / 8 { seen[k] = 0 }
         let penalty = Int64(settings.repeatPenalty)

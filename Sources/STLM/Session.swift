@@ -15,6 +15,9 @@ public struct Session: ~Copyable {
     /// Where time is noted, if anywhere.
     public var profile = Profile(nil)
 
+    /// What is drawn keeps to it, if there is one.
+    public var constraint: Constraint?
+
     /// Positions fed so far.
     public internal(set) var position = 0
     /// Positions of the last call of `feed`, whose residual rows are still there.

@@ -97,6 +97,7 @@ extension SessionObject {
         isCut = slides && !isContinued
         (isScoring, isStopped, beginsText) = (false, false, false)
         (drawnCount, bytesLeft) = (0, byteLimit)
+        session.pointee.constraint?.restart()
         beginStream()
     }
 
@@ -109,6 +110,8 @@ extension SessionObject {
     /// The stop strings that were added, then those of the file, as far as there is room.
     private mutating func beginStream() {
         stream = session.pointee.textStream()
+        // A constraint says where a text ends.
+        if session.pointee.constraint != nil { return }
         for k in 0..<stopCount {
             _ = stream.addStop(UnsafeBufferPointer(start: stops + k * TextStream.stopByteLimit, count: stopByteCounts[k]))
         }

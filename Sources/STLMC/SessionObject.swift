@@ -51,6 +51,8 @@ struct SessionObject {
     var hasNext = false
     /// A stop string is complete.
     var isStopped = false
+    /// The constraint allows nothing more.
+    var isComplete: Bool { session.pointee.constraint?.isComplete ?? false }
     /// Numbers that the last step gave, in `next`.
     var givenCount = 0
 
@@ -77,6 +79,8 @@ struct SessionObject {
     var advanceCount = 0
     /// Of the logits: pieces that are computed.
     var headPiece = 0
+    /// Some are.
+    var hasHeadPieces = false
 
     // Scores.
     var isScoring = false

@@ -32,6 +32,7 @@ public func stlm_status_text(_ status: Int32) -> UnsafePointer<CChar>! {
     case STLM_EMPTY_PROMPT: "the prompt is empty and the model has no token that begins a text; give one"
     case STLM_NO_TRANSCRIPT: "the model file has no transcript to check against; pack it again with stlm-pack"
     case STLM_WRONG_LOGITS: "this computer does not make of the file what the packer's did; do not use it here, and report it"
+    case STLM_BAD_GRAMMAR: "this is no grammar that can be used; stlm_session_error says where and why"
     default: "this number is no status of this library"
     }
     return cString(text)

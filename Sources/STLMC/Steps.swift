@@ -55,7 +55,10 @@ extension SessionObject {
         var most = max(quantum, model.longestStepWork(positionCount: batch, context: context))
         most = max(most, model.embeddingWork(positionCount: batch))
         most = max(most, model.headWork(pieceCount: 1) + (model.writesBlocks ? model.drawingWork : 0))
-        if !model.writesBlocks { most = max(most, model.drawingWork) }
+        if !model.writesBlocks {
+            most = max(most, model.drawingWork)
+            if session.pointee.constraint != nil { most = max(most, quantum + Constraint.mostWork(model)) }
+        }
         if slides { most = max(most, slideWork) }
         // What cutting a text takes is known once it is done.
         return model.tokenizer == nil ? most : max(most, quantum + Int64(8 * 131_072 + 32 * TextEncoder.partByteCount))
@@ -74,7 +77,7 @@ extension SessionObject {
         case .gather: return isFull && slides ? slideWork : 0
         case .feed: return model.embeddingWork(positionCount: model.record.isCausal ? min(gathered, plan.batchTokenCount) : plan.contextTokenCount)
         case .advance: return session.pointee.work(advance!)
-        case .head: return model.writesBlocks ? 0 : model.headWork(pieceCount: pieceCount(left))
+        case .head: return model.writesBlocks ? 0 : model.headWork(pieceCount: pieceCount(left)) + maskWork
         case .draw, .cost: return model.drawingWork + (model.writesBlocks ? model.headWork(pieceCount: 1) : 0)
         case .token: return isFull && slides ? slideWork : 0
         case .score: return 0
@@ -86,6 +89,15 @@ extension SessionObject {
         max(1, min(session.pointee.headBlockCount - headPiece, Int(clamping: left / max(1, file.headWork(pieceCount: 1)))))
     }
 
+    /// The next of them; nil where the choice needs no more.
+    private func nextPieces(_ most: Int) -> Range<Int>? {
+        guard !isScoring, let constraint = session.pointee.constraint else { return headPiece..<headPiece + most }
+        return session.pointee.allowedPieces(constraint, from: headPiece, most: most)
+    }
+
+    /// Finding out which tokens a constraint allows.
+    private var maskWork: Int64 { isScoring ? 0 : session.pointee.constraint?.work(file) ?? 0 }
+
     private mutating func piece(_ left: Int64) -> Int32 {
         switch phase {
         case .rest: return STLM_ENDED
@@ -93,11 +105,10 @@ extension SessionObject {
         case .feed: return feed()
         case .advance: return proceed()
         case .head:
-            if !file.writesBlocks {
-                let end = headPiece + pieceCount(left)
-                session.pointee.computeLogits(pieces: headPiece..<end)
-                headPiece = end
-                if end < session.pointee.headBlockCount { return STLM_WORKING }
+            if !file.writesBlocks, let pieces = nextPieces(pieceCount(left)) {
+                session.pointee.computeLogits(pieces: pieces, isFirst: !hasHeadPieces)
+                (headPiece, hasHeadPieces) = (pieces.upperBound, true)
+                if headPiece < session.pointee.headBlockCount { return STLM_WORKING }
             }
             phase = isScoring ? .cost : .draw
             return STLM_WORKING
@@ -139,7 +150,7 @@ extension SessionObject {
         if gathered > 0 {
             phase = .feed
         } else if isScoring {
-            (phase, headPiece) = (.head, 0)
+            choose()
         } else if source.isAtEnd {
             choose()
         } else {
@@ -159,7 +170,7 @@ extension SessionObject {
     }
 
     /// All is read: something can be drawn.
-    mutating func choose() { (phase, headPiece) = (.head, 0) }
+    mutating func choose() { (phase, headPiece, hasHeadPieces) = (.head, 0, false) }
 
     // MARK: Endings
 

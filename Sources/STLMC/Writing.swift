@@ -9,6 +9,7 @@ extension SessionObject {
     mutating func draw() -> Int32 {
         if drawnCount >= tokenLimit { return end(STLM_ENDING_TOKENS) }
         if bytesLeft == 0 { return end(STLM_ENDING_BYTES) }
+        if isComplete { return end(STLM_ENDING_GRAMMAR) }
         let model = file
         let drawn = model.writesBlocks
             ? session.pointee.draw(settings, random: &random, recent: &recent)
@@ -25,6 +26,7 @@ extension SessionObject {
     /// After a token: an ending, or it is read.
     mutating func goOn() -> Int32 {
         if isStopped { return end(STLM_ENDING_STOP) }
+        if isComplete { return end(STLM_ENDING_GRAMMAR) }
         if drawnCount >= tokenLimit { return end(STLM_ENDING_TOKENS) }
         if bytesLeft == 0 { return end(STLM_ENDING_BYTES) }
         if session.pointee.position == plan.contextTokenCount { return slides ? slide() : end(STLM_ENDING_CONTEXT) }
@@ -52,7 +54,7 @@ extension SessionObject {
                 piece = UnsafeBufferPointer(start: start, count: count)
             } else {
                 piece = model.tokenizer!.piece(drawn[0])
-                if beginsText, drawnCount == 1, model.tokenizer!.putsSpaceFirst, piece.first == 0x20 {
+                if beginsText, drawnCount == 1, session.pointee.constraint == nil, model.tokenizer!.putsSpaceFirst, piece.first == 0x20 {
                     piece = UnsafeBufferPointer(rebasing: piece[1...])
                 }
             }
@@ -105,7 +107,7 @@ extension SessionObject {
             session.pointee.upcoming.update(from: next, count: model.inputSize)
             (gathered, phase) = (1, .feed)
         } else if session.pointee.hasResult {
-            (phase, headPiece) = (.head, 0)
+            choose()
         } else {
             takeItem()
         }

@@ -44,6 +44,9 @@ public struct Tokenizer {
         return UnsafeBufferPointer(start: pieceBytes + start, count: Int(pieceOffsets[Int(token) + 1]) - start)
     }
 
+    /// The token whose piece is one byte.
+    public func token(of byte: UInt8) -> UInt32 { UInt32(byteTokens[Int(byte)]) }
+
     /// The merge of two neighbouring tokens, or nil: binary search.
     @inline(__always)
     func merge(_ left: UInt16, _ right: UInt16) -> MergeRecord? {

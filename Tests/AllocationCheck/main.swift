@@ -2,6 +2,7 @@ import CPlatform
 import CountingAllocator
 import FixedPoint
 import Glibc
+import Grammar
 import Kernels
 import ModelFile
 import STLM
@@ -35,6 +36,19 @@ func write(_ model: Model, _ change: (inout SamplingSettings) -> Void, count: In
     guard let pages = stlm_pages_reserve(plan.arenaByteCount) else { throw Failure() }
     var session = try Session(
         model, plan, kernels: options.kernels, arena: UnsafeMutableRawBufferPointer(start: pages, count: plan.arenaByteCount))
+    // Every other sampler keeps to a grammar, begun anew wherever it ends; of more states than there are sets of tokens.
+    var constraint: Constraint?
+    if options.sampling.topK > 0 || options.sampling.repeatPenalty != 65_536 || options.sampling.temperature == 0,
+        model.writesBlocks || model.tokenizer != nil
+    {
+        let grammar: StaticString = "root ::= ([a-z ]{0,300} [.!] | \"\\\"\" [^\"]* \"\\\"\")*"
+        let byteCount = Constraint.byteCount(model)
+        guard let pages = stlm_pages_reserve(byteCount) else { throw Failure() }
+        constraint = try Constraint(
+            model, .rules, UnsafeBufferPointer(start: grammar.utf8Start, count: grammar.utf8CodeUnitCount), allowsEnd: false,
+            memory: UnsafeMutableRawBufferPointer(start: pages, count: byteCount))
+        session.constraint = constraint
+    }
     let stop: StaticString = "a string that never comes"
     let size = model.inputSize
     guard let page = stlm_pages_reserve(4_096) else { throw Failure() }
@@ -53,6 +67,7 @@ func write(_ model: Model, _ change: (inout SamplingSettings) -> Void, count: In
     for _ in 0..<count {
         let drawn = session.draw(options.sampling, random: &random, recent: &recent)
         if let tokenizer = model.tokenizer, !model.takesBlocks { _ = stream.append(tokenizer.piece(drawn[0])) { byteCount += $0.count } }
+        if constraint?.isComplete == true { constraint!.restart() }
         if session.position == plan.contextTokenCount { try session.slide() }
         try session.feed(UnsafeBufferPointer(start: drawn, count: size))
     }

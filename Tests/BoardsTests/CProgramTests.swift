@@ -23,7 +23,7 @@ import Testing
         let platform = try FileManager.default.contentsOfDirectory(atPath: Package.path("Sources/CPlatform"))
             .filter { $0.hasSuffix(".c") }.map { Package.path("Sources/CPlatform/" + $0) }
         let objects = try FileManager.default.contentsOfDirectory(atPath: folder).filter { $0.hasPrefix("CKernels-") && $0.hasSuffix(".o") }
-            + ["FixedPoint.o", "ModelFile.o", "Kernels.o", "Tokenizers.o", "STLM.o", "c/STLMC.o"]
+            + ["FixedPoint.o", "ModelFile.o", "Kernels.o", "Tokenizers.o", "Grammar.o", "STLM.o", "c/STLMC.o"]
         let sources = [Package.path("Tests/CProgram/misuse.c"), Package.path("Sources/CSTLM/object.c")] + platform
         try CProgram.compile(
             sources + objects.map { "\(folder)/\($0)" } + ["-I", Package.path("Sources/CPlatform/include")] + CProgram.threadSanitizer, program)

@@ -35,6 +35,40 @@ import Testing
         #expect(refused.status == 1 && refused.errors.contains("/nowhere.stlm cannot be opened"))
     }
 
+    @Test func aClassifierInC() throws {
+        let program = try built(["Examples/classifier-c/main.c"], "classifier")
+        let words = [Self.model, "Tom's dog ran away and did not come back. Tom was very", " happy", " sad", " hungry"]
+        let outcome = try Program.call(program, words), expected = try expected("classifier-c")
+        #expect(outcome.status == 0 && outcome.text == expected, "\(outcome.text)\(outcome.errors)")
+        // The order of the labels makes no difference, and the shares make up the whole, but for rounding.
+        let turned = try Program.call(program, [words[0], words[1]] + words[2...].reversed())
+        #expect(turned.text.split(separator: "\n").sorted() == outcome.text.split(separator: "\n").sorted())
+        let shares = outcome.text.split(separator: "\n").compactMap { Int($0.drop { $0 == " " }.prefix { $0.isNumber }) }
+        #expect(shares.count == 3 && (998...1_002).contains(shares.reduce(0, +)))
+        #expect(try Program.call(program, [Self.model, "Tom"]).status == 2)
+        let refused = try Program.call(program, ["/nowhere.stlm", "Tom", "a", "b"])
+        #expect(refused.status == 1 && refused.errors.contains("/nowhere.stlm cannot be opened"))
+    }
+
+    @Test func commandsOfAGrammarInC() throws {
+        let program = try built(["Examples/command-json-c/main.c"], "command-json"), folder = Package.path("Examples/command-json-c")
+        let lines = [
+            ["rules", "\(folder)/command.gbnf", "It was dark and Lily was scared. Mom said, "],
+            ["choices", "\(folder)/choices.txt", "Tom was hot. He wanted the "],
+        ]
+        let texts = try lines.map { try Program.call(program, [Self.model] + $0).text }, expected = try expected("command-json-c")
+        #expect(texts.joined() == expected, "\(texts)")
+        let command = try JSONSerialization.jsonObject(with: Data(texts[0].utf8)) as? [String: Any]
+        #expect(command?["device"] is String && command?.count == 2)
+        let choices = try String(contentsOfFile: "\(folder)/choices.txt", encoding: .utf8)
+        #expect(choices.split(separator: "\n").contains(texts[1].dropLast()))
+        let run = try Program.run.call([Self.model, "-p", lines[0][2], "--grammar", lines[0][1], "--seed", "0", "--no-echo"])
+        #expect(run.text == texts[0])
+        #expect(try Program.call(program, [Self.model, "rules"]).status == 2)
+        let refused = try Program.call(program, [Self.model, "rules", "\(folder)/choices.txt", "Tom"])
+        #expect(refused.status == 1 && refused.errors.contains("line 1, column 6: ::= is expected"))
+    }
+
     /// The same static program for a board of another CPU.
     @Test(.enabled(if: Board.aarch64.isAvailable && Package.find("qemu-aarch64-static") != nil)) func tenLinesOfCOnABoard() throws {
         let program = Self.place.path("ten-lines-aarch64")

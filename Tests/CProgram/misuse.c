@@ -99,6 +99,50 @@ static int32_t step_again(void *context, const void *bytes, size_t byte_count) {
     return 0;
 }
 
+/* A constraint in memory of exactly its size, which the sanitizers watch. */
+static void constrain(void) {
+    static const char good[] = "root ::= \"the \" [a-c]{2,3} | \"then\"", bad[] = "root ::= \"the";
+    const size_t bytes = stlm_constraint_bytes(model);
+    void *memory = aligned(bytes);
+    stlm_session *session = opened();
+    EXPECT(stlm_set_constraint(0, STLM_RULES, good, sizeof good - 1, memory, bytes), STLM_NULL_POINTER);
+    EXPECT(stlm_set_constraint(session, STLM_RULES, 0, 3, memory, bytes), STLM_NULL_POINTER);
+    EXPECT(stlm_set_constraint(session, STLM_RULES, good, sizeof good - 1, 0, bytes), STLM_NULL_POINTER);
+    EXPECT(stlm_set_constraint(session, 2, good, sizeof good - 1, memory, bytes), STLM_BAD_OPTION);
+    EXPECT(stlm_set_constraint(session, STLM_RULES, good, sizeof good - 1, (char *)memory + 8, bytes), STLM_MISALIGNED);
+    EXPECT(stlm_set_constraint(session, STLM_RULES, good, sizeof good - 1, memory, bytes - 1), STLM_TOO_SMALL);
+    EXPECT(stlm_set_constraint(session, STLM_RULES, good, sizeof good - 1, memory, SIZE_MAX), STLM_TOO_SMALL);
+    EXPECT(stlm_set_constraint(session, STLM_RULES, good, SIZE_MAX, memory, bytes), STLM_NULL_POINTER);
+    EXPECT(stlm_set_constraint(session, STLM_RULES, bad, sizeof bad - 1, memory, bytes), STLM_BAD_GRAMMAR);
+    if (!strstr(stlm_session_error(session), "line 1, column 10")) failures++, puts(stlm_session_error(session));
+    EXPECT(stlm_set_constraint(session, STLM_RULES, good, sizeof good - 1, memory, bytes), STLM_OK);
+    for (int k = 0; k < 40; k++) {
+        char text[64] = "";
+        size_t text_bytes = 0;
+        int32_t status;
+        EXPECT(stlm_prompt(session, "the", 3), STLM_OK);
+        EXPECT(stlm_clear_constraint(session), STLM_WRONG_ORDER);
+        EXPECT(stlm_set_constraint(session, STLM_RULES, good, sizeof good - 1, memory, bytes), STLM_WRONG_ORDER);
+        do {
+            const char *part;
+            size_t part_bytes;
+            status = stlm_step(session);
+            EXPECT(stlm_get_text(session, &part, &part_bytes), STLM_OK);
+            if (text_bytes + part_bytes < sizeof text) memcpy(text + text_bytes, part, part_bytes), text_bytes += part_bytes;
+        } while (status == STLM_WORKING || status == STLM_TOKEN);
+        EXPECT(status, STLM_ENDED);
+        struct stlm_progress progress;
+        EXPECT(stlm_get_progress(session, &progress), STLM_OK);
+        /* End tokens are ignored, so that only a full text ends. */
+        const int whole = strcmp(text, "then") == 0 || (text_bytes == 7 && memcmp(text, "the ", 4) == 0 && strspn(text + 4, "abc") == 3);
+        if (progress.ending != STLM_ENDING_GRAMMAR || !whole) failures++, printf("'%s', ended by %u\n", text, progress.ending);
+    }
+    EXPECT(stlm_clear_constraint(session), STLM_OK);
+    EXPECT(stlm_session_close(session), STLM_OK);
+    EXPECT(stlm_clear_constraint(session), STLM_NOT_OPEN);
+    free(memory);
+}
+
 int main(int count, char **words) {
     if (count != 2) return 2;
     const size_t model_bytes = stlm_model_bytes();
@@ -137,6 +181,7 @@ int main(int count, char **words) {
     EXPECT(stlm_step((stlm_session *)((char *)session_memory + 8)), STLM_NOT_OPEN);
     EXPECT(stlm_step(0), STLM_NULL_POINTER);
 
+    constrain();
     run_race();
     run_cancel();
     options.threads = 2;

@@ -29,8 +29,10 @@ import Testing
         ["--temp", "1", "--top-k", "0", "--top-p", "0.9"], ["--temp", "1", "--top-k", "0", "--min-p", "0.05"],
         ["--temp", "1", "--repeat-penalty", "1.3", "--repeat-window", "20"],
         ["--temp", "1", "--stop", "never seen", "--stop", "<|endoftext|>", "--threads", "2"],
+        ["--temp", "1", "--top-k", "0", "--grammar", "GRAMMAR"], ["--temp", "0.8", "--top-k", "10", "--grammar", "GRAMMAR", "--threads", "2"],
     ]) func aTokenAllocatesNothing(_ settings: [String]) throws {
-        let folder = try TemporaryFolder()
+        let folder = try TemporaryFolder(), grammar = try folder.file("g", Array("root ::= [a-z \"]*".utf8))
+        let settings = settings.map { $0 == "GRAMMAR" ? grammar : $0 }
         for model in [CommandFixture.merges, CommandFixture.begins] {
             let words = [model, "-p", "the"] + Self.long + settings
             let few = try allocationCount(words + ["-n", "10"], folder: folder)
@@ -43,8 +45,10 @@ import Testing
     @Test(.enabled(if: counter != nil && Program.run.exists), arguments: [
         ["--temp", "0"], ["--temp", "1", "--top-k", "0"], ["--temp", "0.8", "--top-k", "10", "--repeat-penalty", "1.3"],
         ["--temp", "1", "--top-k", "0", "--top-p", "0.9", "--stop", "never seen", "--threads", "2"],
+        ["--temp", "1", "--grammar", "GRAMMAR"],
     ]) func aBlockAllocatesNothing(_ settings: [String]) throws {
-        let folder = try TemporaryFolder()
+        let folder = try TemporaryFolder(), grammar = try folder.file("g", Array("root ::= [a-z \"]*".utf8))
+        let settings = settings.map { $0 == "GRAMMAR" ? grammar : $0 }
         for model in [CommandFixture.slots, CommandFixture.decoder, CommandFixture.original] {
             for prompt in [["-p", "the"], ["--ids", Array(repeating: "97", count: 12).joined(separator: " ")]] {
                 let words = [model] + prompt + Self.long + settings

@@ -6,7 +6,7 @@ struct TidyTests {
     static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
         .deletingLastPathComponent()
     static let boardModules = [
-        "FixedPoint", "ModelFile", "Kernels", "Tokenizers", "STLM", "STLMC", "Console", "RunCommands", "BudgetCommand", "stlm-run", "stlm-budget",
+        "FixedPoint", "ModelFile", "Kernels", "Tokenizers", "Grammar", "STLM", "STLMC", "Console", "RunCommands", "BudgetCommand", "stlm-run", "stlm-budget",
     ]
 
     /// Every text file under some folders, as (path from the root, content).

@@ -2,6 +2,7 @@
 
 import codecs
 
+from constraint import Constrained
 from forward import Forward
 from model import BYTES
 from refusal import require
@@ -39,9 +40,12 @@ class Session:
         y, F = self.forward.results(inputs if self.model.causal else self.window)
         self.result = y[-1], F[-1]
 
-    def draw(self, settings):
+    def draw(self, settings, constrained=None):
         def choose(logits):
-            chosen = sample(logits, self.model.logit_fraction_bits, settings, self.history, self.random)
+            allowed = constrained and constrained.allowed()
+            chosen = sample(logits, self.model.logit_fraction_bits, settings, self.history, self.random, allowed)
+            if constrained:
+                constrained.take(chosen)
             self.remember([chosen])
             return chosen
         return self.forward.drawn(self.result, choose)
@@ -87,15 +91,18 @@ def bytes_of(model, drawn):
 
 
 def generate(model, inputs, settings, count, seed=0, context=None, slide=False, ignore_end=False, stops=(), max_bytes=None,
-             kv="int16", keep=None):
+             kv="int16", keep=None, grammar=None):
     """Up to count drawn tokens or blocks after inputs and, where they stand for bytes, those. Without stop strings and a limit
-    the bytes are those of all that was drawn."""
+    the bytes are those of all that was drawn. With a grammar it ends where nothing more is allowed, too."""
     session = Session(model, model.context_default if context is None else context, slide, seed, kv, keep)
     session.begin(list(inputs))
+    constrained = Constrained(grammar, model, not ignore_end) if grammar else None
     ends = [model.end_block] if model.bytes_out else model.end_tokens
     made, text = [], b""
-    while len(made) < count:
-        drawn = session.draw(settings)
+    while len(made) < count and not (constrained and constrained.is_complete):
+        if constrained:
+            constrained.begin_block()
+        drawn = session.draw(settings, constrained)
         if drawn in ends and not ignore_end:
             break
         made.append(drawn)
@@ -105,6 +112,8 @@ def generate(model, inputs, settings, count, seed=0, context=None, slide=False, 
             return made, text[:end]
         if max_bytes is not None and len(text) == max_bytes:
             return made, whole_characters(text)
+        if constrained and constrained.is_complete:
+            break
         if len(made) < count and not session.go_on(drawn):
             break
     return made, text

@@ -59,8 +59,15 @@ def candidates(l, fraction_bits, s):
     return ids[keep], p[keep]
 
 
-def sample(logits, fraction_bits, settings, sequence, random):
+def sample(logits, fraction_bits, settings, sequence, random, allowed=None):
+    """Of all, or of those ids that are allowed: section 7.1."""
     l = penalise(logits, sequence, settings["repeat_penalty"], settings["repeat_window"])
+    if allowed is not None:
+        return allowed[choose(l[allowed], fraction_bits, settings, random)]
+    return choose(l, fraction_bits, settings, random)
+
+
+def choose(l, fraction_bits, settings, random):
     if settings["temperature"] == 0:
         return int(l.argmax())
     ids, p = candidates(l, fraction_bits, settings)

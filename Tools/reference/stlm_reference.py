@@ -6,6 +6,7 @@ import sys
 
 import numpy as np
 
+from constraint import Grammar
 from forward import Forward
 from generation import generate
 from model_file import check_settings, open_model
@@ -93,18 +94,22 @@ def run_generate(model, a):
     require(0 <= a.seed < 2**64, f"seed {a.seed} is not in 0 ... 2^64 - 1")
     text = None if a.text is None else bytes_of_argument(a.text)
     inputs = prompt(model, text) if a.ids is None else parse_inputs(model, a.ids)
-    how = dict(seed=a.seed, context=a.context, slide=a.slide, keep=a.keep, ignore_end=a.ignore_eos, kv=a.kv)
+    grammar = None
+    if a.grammar or a.choices:
+        with open(a.grammar or a.choices, "rb") as file:
+            grammar = Grammar(file.read(), bool(a.choices))
+    how = dict(grammar=grammar, seed=a.seed, context=a.context, slide=a.slide, keep=a.keep, ignore_end=a.ignore_eos, kv=a.kv)
     if a.print == "ids":
         print(*numbers(generate(model, inputs, settings, a.n, **how)[0]))
         return
     require(model.bytes_out or model.tokenizer is not None, "the model has no tokenizer")
-    stops = model.stops + [bytes_of_argument(stop) for stop in a.stop]
+    stops = [] if grammar else model.stops + [bytes_of_argument(stop) for stop in a.stop]
     require(all(1 <= len(stop) <= 256 for stop in stops), "a stop string must have 1 to 256 bytes")
     require(a.max_bytes is None or a.max_bytes >= 1, "a limit of bytes must be at least 1")
     made = generate(model, inputs, settings, a.n, stops=stops, max_bytes=a.max_bytes, **how)[1]
     if text is None:
         text = decode(model, inputs)
-    elif not text and model.tokenizer:
+    elif not text and model.tokenizer and not grammar:
         made = model.tokenizer.without_space(made)
     sys.stdout.buffer.write(text + made + b"\n")
 
@@ -206,6 +211,8 @@ def arguments(words):
     sub.add_argument("--ignore-eos", action="store_true")
     sub.add_argument("--stop", action="append", default=[])
     sub.add_argument("--max-bytes", type=int)
+    sub.add_argument("--grammar")
+    sub.add_argument("--choices")
     sub.add_argument("--print", choices=("ids", "text"), default="ids")
     sub = command("score", run_score, True)
     sub.add_argument("--file", required=True)

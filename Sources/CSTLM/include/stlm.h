@@ -48,6 +48,7 @@ typedef struct stlm_session stlm_session;
 #define STLM_EMPTY_PROMPT (-20)
 #define STLM_NO_TRANSCRIPT (-21)
 #define STLM_WRONG_LOGITS (-22)
+#define STLM_BAD_GRAMMAR (-23)
 
 /* A code in one sentence, the same always; for numbers that are no codes too. */
 const char *stlm_status_text(int32_t status);
@@ -61,6 +62,7 @@ uint64_t stlm_features(void);
 #define STLM_FEATURE_KV_INT4 4u
 #define STLM_FEATURE_BLOCKS 8u
 #define STLM_FEATURE_EMBEDDED 16u /* built without the Swift runtime */
+#define STLM_FEATURE_CONSTRAINTS 32u
 /* The kernels that this CPU gets: "baseline", "avx2", "neon"... */
 const char *stlm_kernels(void);
 
@@ -166,6 +168,21 @@ int32_t stlm_set_limits(stlm_session *session, uint64_t tokens, uint64_t bytes);
 int32_t stlm_add_stop(stlm_session *session, const char *text, size_t text_bytes);
 int32_t stlm_clear_stops(stlm_session *session);
 
+/* ---- Constraints: Formats/grammar-1.md ---- */
+
+#define STLM_RULES 0   /* a grammar of rules */
+#define STLM_CHOICES 1 /* a list, one text a line */
+
+/* Bytes of memory that a constraint takes in a session of this model, whatever its text; 0 after an error, whose sentence is in the model. */
+size_t stlm_constraint_bytes(stlm_model *model);
+/* At rest: what is drawn after each prompt is a text of the grammar, from its beginning. The text is not used after the call; the memory is,
+   until the constraint is cleared, another set, or the session closed. After an error there is none. */
+int32_t stlm_set_constraint(
+    stlm_session *session, uint32_t kind, const char *text, size_t text_bytes, void *memory, size_t memory_bytes);
+int32_t stlm_clear_constraint(stlm_session *session);
+
+/* ---- Work ---- */
+
 /* Begins a sequence, or goes on with one that has ended; stlm_step then does the work. The text or ids must stay as they are until stlm_step
    returns something other than STLM_WORKING. An empty prompt begins where the model has a token for that, or goes on. Ids are tokens, or of
    a model that takes blocks the symbols of whole blocks. */
@@ -197,6 +214,7 @@ int32_t stlm_cancel(stlm_session *session);
 #define STLM_ENDING_SCORED 6
 #define STLM_ENDING_CANCELLED 7
 #define STLM_ENDING_ERROR 8
+#define STLM_ENDING_GRAMMAR 9 /* all is written that the constraint allows */
 
 struct stlm_progress {
     uint32_t position; /* of the context */
