@@ -48,7 +48,7 @@ let package = Package(
         .testTarget(name: "KernelsTests", dependencies: ["Kernels", "CKernels", "TestSupport", "VNNITwin"]),
         .testTarget(name: "TokenizersTests", dependencies: ["Tokenizers", "Packing", "TestSupport"]),
         .testTarget(name: "GrammarTests", dependencies: ["Grammar", "STLM", "PackedSupport", "stlm-run"]),
-        .testTarget(name: "STLMTests", dependencies: ["STLM", "PackedSupport"]),
+        .testTarget(name: "STLMTests", dependencies: ["STLM", "PackedSupport", "stlm-run"]),
         .testTarget(name: "STLMCTests", dependencies: ["STLMC", "CSTLM", "STLM", "PackedSupport", "stlm-run"]),
         .testTarget(name: "CheckpointsTests", dependencies: ["Checkpoints", "TestSupport"]),
         .testTarget(name: "FloatModelTests", dependencies: ["FloatModel", "TestSupport"]),

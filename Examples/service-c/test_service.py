@@ -1,9 +1,12 @@
-"""Tests of the service: python3 test_service.py SERVICE MODEL STLM-RUN STLM-BUDGET. SERVICE is the program, MODEL the example model packed, STLM-RUN the
-program whose text an answer must be. Nothing is timed; what does not come within a minute has failed."""
+"""Tests of the service, in C or in Swift: python3 test_service.py SERVICE MODEL STLM-RUN STLM-BUDGET [UNIT [RUNTIME]]. SERVICE is the program, MODEL the
+example model packed, STLM-RUN the program whose text an answer must be, UNIT its unit for systemd (stlm.service of this folder where nothing is said), RUNTIME
+bytes of its language's runtime that the unit allows it. Nothing is timed; what does not come within a minute has failed."""
 import json, os, signal, socket, subprocess, sys, tempfile, unittest
 
 SERVICE, MODEL, RUN, BUDGET = sys.argv[1:5]
 FOLDER = os.path.dirname(os.path.abspath(__file__))
+UNIT = sys.argv[5] if len(sys.argv) > 5 else os.path.join(FOLDER, "stlm.service")
+RUNTIME = sys.argv[6] if len(sys.argv) > 6 else "0"
 PATIENCE = 60
 
 
@@ -177,9 +180,9 @@ class ServiceTest(unittest.TestCase):
             self.assertEqual(self.notified.recv(100), b"WATCHDOG=1")
 
     def test_memory_is_what_the_unit_allows(self):
-        with open(os.path.join(FOLDER, "stlm.service")) as unit:
+        with open(UNIT) as unit:
             allowed = next(int(line.split("=")[1]) for line in unit if line.startswith("MemoryMax="))
-        said = subprocess.run([sys.executable, "-B", os.path.join(FOLDER, "memory_max.py"), BUDGET, MODEL, "2"], capture_output=True, check=True)
+        said = subprocess.run([sys.executable, "-B", os.path.join(FOLDER, "memory_max.py"), BUDGET, MODEL, "2", RUNTIME], capture_output=True, check=True)
         self.assertEqual(allowed, int(said.stdout))
         self.start(sessions=2)
         clients = [Client(self.path) for _ in range(64)]

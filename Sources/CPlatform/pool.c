@@ -238,3 +238,5 @@ void stlm_pool_stop(void *memory) {
     for (uint32_t k = 1; k < pool->thread_count; k++) pthread_join(pool->threads[k], 0);
     pool->thread_count = 1;
 }
+
+int32_t stlm_count_add(int32_t *count, int32_t by) { return __atomic_add_fetch(count, by, __ATOMIC_ACQ_REL); }

@@ -114,7 +114,7 @@ public struct SentenceWriter {
 
     public init(buffer: UnsafeMutableBufferPointer<UInt8>) { self.buffer = buffer }
 
-    mutating func append(_ byte: UInt8) {
+    public mutating func append(_ byte: UInt8) {
         if count < buffer.count {
             buffer[count] = byte
             count += 1

@@ -61,7 +61,10 @@ func generate(_ options: Options) -> Int32 {
         var generation = Generation(options, settings.sampling, model, beginning)
         forgetStart(kernels)
         let result = try generation.run(&session, prompt, text, &statistics)
-        if options.printsStats { statistics.print(session, mappedByteCount: opened.byteCount) }
+        if options.printsStats {
+            statistics.readMemory()
+            statistics.print(session, mappedByteCount: opened.byteCount)
+        }
         _ = piped
         _ = room.bytes
         return result

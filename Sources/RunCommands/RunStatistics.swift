@@ -23,6 +23,11 @@ struct RunStatistics {
     var restoreNanoseconds: UInt64 = 0
     var savedByteCount: Int?
     var saveNanoseconds: UInt64 = 0
+    /// Before these numbers are printed, which takes memory of its own.
+    var residentByteCount: UInt64 = 0
+    var mostResidentByteCount: UInt64 = 0
+
+    mutating func readMemory() { stlm_resident_bytes(&residentByteCount, &mostResidentByteCount) }
 
     func print(_ session: borrowing Session, mappedByteCount: Int) {
         var err = Writer(2)
@@ -53,12 +58,9 @@ struct RunStatistics {
         err.text("\nmapped         ")
         err.grouped(mappedByteCount)
         err.text(" bytes\nresident       ")
-        var now: UInt64 = 0
-        var peak: UInt64 = 0
-        stlm_resident_bytes(&now, &peak)
-        err.grouped(now)
+        err.grouped(residentByteCount)
         err.text(" bytes, at most ")
-        err.grouped(peak)
+        err.grouped(mostResidentByteCount)
         if let weights = session.plan.weights {
             err.text("\nweights        ")
             err.grouped(weights.keptByteCount)

@@ -44,7 +44,8 @@ public struct ProgramFootprint: Sendable {
     /// Stacks of so many threads.
     func stackByteCount(_ threadCount: Int) -> Int { stackByteCount + (threadCount - 1) * threadStackByteCount }
 
-    /// The static program stlm-run, which `Tools/boards/build` makes; BoardsTests keep the size of its image below this.
+    /// The static program stlm-run, which `Tools/boards/build` makes; BoardsTests keep the size of its image below this. On x86_64 kernels that
+    /// the CPU does not take leave the process before anything is computed, and do not count.
     ///
     /// Stacks were measured on x86_64 as what was resident of them after some thousand tokens (/proc/PID/smaps), over a model of tokens,
     /// the kernels that the machine had, ways to draw, and types of keys and values: 40 KB at most for the first thread with an empty environment,
@@ -52,13 +53,13 @@ public struct ProgramFootprint: Sendable {
     /// the arguments.
     public static var staticRun: ProgramFootprint {
         #if arch(arm64)
-        ProgramFootprint(imageByteCount: 416 << 10, stackByteCount: 64 << 10, threadStackByteCount: 16 << 10)
+        ProgramFootprint(imageByteCount: 432 << 10, stackByteCount: 64 << 10, threadStackByteCount: 16 << 10)
         #elseif arch(arm)
-        ProgramFootprint(imageByteCount: 340 << 10, stackByteCount: 64 << 10, threadStackByteCount: 16 << 10)
+        ProgramFootprint(imageByteCount: 372 << 10, stackByteCount: 64 << 10, threadStackByteCount: 16 << 10)
         #elseif arch(riscv64)
-        ProgramFootprint(imageByteCount: 280 << 10, stackByteCount: 64 << 10, threadStackByteCount: 16 << 10)
+        ProgramFootprint(imageByteCount: 304 << 10, stackByteCount: 64 << 10, threadStackByteCount: 16 << 10)
         #else
-        ProgramFootprint(imageByteCount: 536 << 10, stackByteCount: 64 << 10, threadStackByteCount: 16 << 10)
+        ProgramFootprint(imageByteCount: 456 << 10, stackByteCount: 64 << 10, threadStackByteCount: 16 << 10)
         #endif
     }
 }

@@ -9,7 +9,8 @@ import STLM
 import Tokenizers
 
 // allocation-check MODEL TOKENS THREADS int16|int8|int4 [jail]: writes so many tokens or blocks with every sampler in turn, stop strings and a
-// sliding context, and prints how often the heap was called meanwhile. With `jail` any system call but write and futex ends it by a signal.
+// sliding context, by a session and by a generator, and prints how often the heap was called meanwhile. With `jail` the session alone writes, and
+// any system call but write and futex ends it by a signal.
 
 struct Failure: Error {}
 
@@ -77,6 +78,34 @@ func write(_ model: Model, _ change: (inout SamplingSettings) -> Void, count: In
     return calls
 }
 
+/// The same by a generator, from its prompt to its ending.
+func generate(_ path: String, _ change: (inout SamplingSettings) -> Void, count: Int, threads: Int, type: KeyValueType) throws -> UInt64 {
+    let mapped = try MappedModel(path), model = mapped.model
+    var sampling = mapped.sampling
+    change(&sampling)
+    var generator = try Generator(mapped, GeneratorOptions(
+        contextTokenCount: min(48, Int(model.record.contextMaximum)), sampling: sampling, keyValueType: type, threadCount: threads, slides: true,
+        ignoresEnd: true))
+    let ids = UnsafeMutableBufferPointer<UInt32>.allocate(capacity: 3 * model.inputSize)
+    defer { ids.deallocate() }
+    for k in ids.indices { ids[k] = UInt32(97 + k % 16) % UInt32(model.inputLimit) }
+    let stop: StaticString = "a string that never comes", prompt = UnsafeBufferPointer(ids)
+    // Threads have begun when they have worked.
+    generator.tokenLimit = 0
+    try generator.begin(ids: prompt)
+    try generator.finish { _ in }
+
+    let before = counting_allocator_calls()
+    generator.reset()
+    generator.tokenLimit = count
+    try generator.addStop(UnsafeBufferPointer(start: stop.utf8Start, count: stop.utf8CodeUnitCount))
+    try generator.begin(ids: prompt)
+    var byteCount = 0
+    try generator.finish { byteCount += $0.count }
+    if generator.drawnCount != count { throw Failure() }
+    return counting_allocator_calls() - before
+}
+
 let words = CommandLine.arguments
 guard words.count >= 5, let count = Int(words[2]), let threads = Int(words[3]) else { exit(2) }
 var base: UnsafeRawPointer?, byteCount = 0
@@ -87,5 +116,6 @@ let isJailed = words.last == "jail"
 var calls: UInt64 = 0
 for sampler in isJailed ? samplers.suffix(1) : samplers[...] {
     calls += try write(model, sampler, count: count, threads: threads, type: type, isJailed: isJailed)
+    if !isJailed { calls += try generate(words[1], sampler, count: count, threads: threads, type: type) }
 }
 print(calls)

@@ -23,6 +23,24 @@ import Testing
         try String(contentsOfFile: Package.path("Examples/\(folder)/expected-output.txt"), encoding: .utf8)
     }
 
+    /// A package of its own, built as its README says but for the folder, which both share.
+    private func packaged(_ folder: String, _ name: String) throws -> String {
+        let build = Package.path(".build/examples")
+        let words = ["build", "-c", "release", "--package-path", Package.path("Examples/\(folder)"), "--scratch-path", build]
+        let outcome = try Program.call(try #require(Package.find("swift")), words)
+        try #require(outcome.status == 0, "\(outcome.text)\(outcome.errors)")
+        #expect(!outcome.text.contains("warning:"), "\(outcome.text)")
+        return "\(build)/release/\(name)"
+    }
+
+    private func keepsItsPromises(_ service: String, _ more: String...) throws {
+        let script = Package.path("Examples/service-c/test_service.py")
+        let words = ["-B", script, service, Self.model, Program.run.path, Program.budget.path] + more
+        let outcome = try Program.call(Package.find("python3")!, words)
+        #expect(outcome.status == 0, "\(outcome.errors)")
+        #expect(outcome.errors.contains("OK") && !outcome.errors.contains("skipped"))
+    }
+
     @Test func tenLinesOfC() throws {
         let program = try built(["Examples/ten-lines-c/main.c"], "ten-lines")
         let outcome = try Program.call(program, [Self.model, "Once upon a time"])
@@ -81,11 +99,37 @@ import Testing
     /// Examples/service-c/test_service.py: several clients at once, garbage, clients that leave or do not read, signals, a supervisor.
     @Test(.enabled(if: Package.find("python3") != nil)) func theServiceKeepsItsPromises() throws {
         let sources = ["service.c", "request.c", "supervisor.c"].map { "Examples/service-c/" + $0 }
-        let program = try built(sources, "service"), folder = Package.path("Examples/service-c")
-        let outcome = try Program.call(
-            Package.find("python3")!, ["-B", "\(folder)/test_service.py", program, Self.model, Program.run.path, Program.budget.path])
-        #expect(outcome.status == 0, "\(outcome.errors)")
-        #expect(outcome.errors.contains("OK") && !outcome.errors.contains("skipped"))
+        try keepsItsPromises(built(sources, "service"))
+    }
+
+    /// The programs in Swift, after each other: the second finds what the first built.
+    @Test func tenLinesOfSwift() throws {
+        let program = try packaged("ten-lines-swift", "ten-lines")
+        let outcome = try Program.call(program, [Self.model, "Once upon a time"])
+        let expected = try expected("ten-lines-swift")
+        #expect(outcome.status == 0 && outcome.text == expected, "\(outcome.text)\(outcome.errors)")
+        #expect(try expected == self.expected("ten-lines-c"))
+        #expect(try Program.call(program, []).status == 2)
+        let refused = try Program.call(program, ["/nowhere.stlm", "Once"])
+        #expect(refused.status == 1 && refused.errors.contains("/nowhere.stlm: the model file cannot be opened (No such file"))
+    }
+
+    /// The same tests as of the service in C; 12 MiB are for Swift's libraries.
+    @Test(.enabled(if: Package.find("python3") != nil)) func theServiceInSwiftKeepsItsPromises() throws {
+        try keepsItsPromises(packaged("service-swift", "stlm-service"), Package.path("Examples/service-swift/stlm.service"), "\(12 << 20)")
+        // A use that is wrong is a sentence and a status.
+        let program = Package.path(".build/examples/release/stlm-service")
+        for words in [[], [Self.model], [Self.model, "s", "0"], [Self.model, "s", "65"], [Self.model, "s", "1", "x"]] {
+            let refused = try Program.call(program, words)
+            #expect(refused.status == 2 && refused.errors.hasPrefix("usage: "))
+        }
+        for (words, part) in [
+            (["/nowhere.stlm", Self.place.path("s")], "No such file"), ([Self.model, Self.place.path("s"), "1", "100000"], "context of 100000"),
+            ([Self.model, "/nowhere/at/all"], "/nowhere/at/all: No such file"), ([Self.model, String(repeating: "x", count: 200)], "too long"),
+        ] {
+            let refused = try Program.call(program, words)
+            #expect(refused.status == 1 && refused.errors.contains(part) && refused.errors.split(separator: "\n").count == 1, "\(refused.errors)")
+        }
     }
 
     /// Examples/model-update/test_update.py: the power is cut everywhere.

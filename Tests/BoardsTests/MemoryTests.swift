@@ -2,6 +2,7 @@ import Foundation
 import PackedSupport
 import Packing
 import STLM
+import TestSupport
 import Testing
 
 /// What stlm-budget says before a run, against what the system says after it: the static build, on this machine.
@@ -43,8 +44,36 @@ import Testing
         #expect(predicted <= most + most / 20 + 256 << 10)
     }
 
+    /// Models of 260,000 and 15 million weights in the context that they were made for, keys and values of 16 bits: what is resident beside file
+    /// and arena is what the program runs for each token, and its stacks.
+    @Test(arguments: [(64, 172, 5, 8, 4, 512, 512), (288, 768, 6, 6, 6, 32_000, 256)])
+    func littleIsResidentBesideFileAndArena(
+        _ hidden: Int, _ feedForward: Int, _ layers: Int, _ heads: Int, _ keyValueHeads: Int, _ vocabulary: Int, _ context: Int
+    ) throws {
+        let shape = SyntheticLlama2 {
+            ($0.hiddenSize, $0.feedForwardSize, $0.layerCount, $0.headCount, $0.kvHeadCount) = (hidden, feedForward, layers, heads, keyValueHeads)
+            ($0.vocabularySize, $0.contextSize) = (vocabulary, context)
+        }
+        let path = try place.file("shape.stlm", shape.packed(.int8).bytes)
+        // A program that was written just now may lie in memory in pieces so large that all of it is mapped at once; it is to be read anew.
+        let program = open(Board.x86.folder + "/stlm-run", O_RDONLY)
+        #expect(program >= 0 && fsync(program) == 0 && posix_fadvise(program, 0, 0, POSIX_FADV_DONTNEED) == 0)
+        close(program)
+        let prompt = (0..<130).map { "\($0 * 37 % 300 + 3)" }.joined(separator: " ")
+        let words = [path, "--ids", prompt, "--ignore-eos", "-n", "600", "--seed", "1", "--threads", "1"]
+        let outcome = try Board.x86.run(words + ["--stats"])
+        func number(_ key: String) throws -> Int {
+            let line = try #require(outcome.errors.split(separator: "\n").first { $0.hasPrefix(key) })
+            return try #require(Int(line.split(separator: " ")[1].replacing(",", with: "")))
+        }
+        let file = try number("mapped"), arena = try number("arena"), most = try mostResident(words)
+        print("resident at most \(most), file \(file), arena \(arena): \(most - file - arena) more")
+        #expect(most <= file + arena + 300_000)
+        if hidden == 64 { #expect(most <= 1_200_000) }
+    }
+
     /// What a budget counts for the program is what its file maps, and not much more; of the two boards of 32-bit ARM that of the larger.
-    @Test(arguments: [("x86_64", 536), ("aarch64", 416), ("armv7", 340), ("armv6", 340), ("riscv64", 280)])
+    @Test(arguments: [("x86_64", 456), ("aarch64", 432), ("armv7", 372), ("armv6", 372), ("riscv64", 304)])
     func theProgramIsNoLargerThanABudgetSays(_ name: String, kilobytes: Int) throws {
         guard let board = Board.every.first(where: { $0.name == name }), board.isAvailable else { return }
         let image = try [UInt8](Data(contentsOf: URL(fileURLWithPath: board.folder + "/stlm-run")))
@@ -62,8 +91,24 @@ import Testing
             let length = isWide ? number(header + 40, UInt64.self) : number(header + 20, UInt32.self)
             pages.formUnion(address / 4096...(address + length - 1) / 4096)
         }
-        #expect(pages.count * 4 <= kilobytes, "\(name) maps \(pages.count * 4) KB")
-        if name != "armv7" { #expect(kilobytes <= pages.count * 4 + 48, "\(name) maps \(pages.count * 4) KB") }
+        var mapped = pages.count
+        if name == "x86_64" {
+            // Kernels that are not taken leave: of the sets the one that leaves most behind counts. Sections: sh_name, sh_addr and sh_size.
+            let sections = number(40, UInt64.self), names = number(sections + number(62, UInt16.self) * 64 + 24, UInt64.self)
+            var wholePages: [String: Int] = [:]
+            for section in 0..<number(60, UInt16.self) {
+                let header = sections + section * 64
+                let text = String(decoding: image[(names + number(header, UInt32.self))...].prefix { $0 != 0 }, as: UTF8.self)
+                let start = number(header + 16, UInt64.self), end = start + number(header + 32, UInt64.self)
+                wholePages[text] = max(0, end / 4096 - (start + 4095) / 4096)
+            }
+            let sets = [["avx2", "avx2"], ["avxvnni", "avx2"], ["avx512", "avx512"]].map { Set(["kernels_" + $0[0], "elementwise_" + $0[1]]) }
+            let all = sets.reduce(Set()) { $0.union($1) }
+            #expect(all.allSatisfy { wholePages[$0] ?? 0 > 0 })
+            mapped -= sets.map { all.subtracting($0).reduce(0) { $0 + wholePages[$1]! } }.min()!
+        }
+        #expect(mapped * 4 <= kilobytes, "\(name) maps \(mapped * 4) KB")
+        if name != "armv7" { #expect(kilobytes <= mapped * 4 + 48, "\(name) maps \(mapped * 4) KB") }
         #if arch(x86_64)
         if name == "x86_64" { #expect(ProgramFootprint.staticRun.imageByteCount == kilobytes << 10) }
         #elseif arch(arm64)

@@ -45,6 +45,9 @@ STLM_NOALLOC void stlm_program_release(const void *base, size_t byte_count);
 STLM_NOALLOC void *stlm_pages_reserve(size_t byte_count);
 STLM_NOALLOC void stlm_pages_release(void *base, size_t byte_count);
 
+/* Adds to a number that threads share; what it is then. */
+STLM_NOALLOC int32_t stlm_count_add(int32_t *count, int32_t by);
+
 /* Writes all of it. */
 STLM_NOALLOC int32_t stlm_write(int32_t descriptor, const void *bytes, size_t byte_count);
 /* Reads up to byte_count; 0 read is the end. */
