@@ -56,12 +56,12 @@ import Testing
         let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: Constraint.byteCount(model.model), alignment: 64)
         defer { memory.deallocate() }
         let choices = [" the end", " that", " then"], text = choices.joined(separator: "\n")
-        var generator = try Generator(model, GeneratorOptions(contextTokenCount: 64, sampling: sampling, slides: true, stepWork: work))
+        var generator = try Generator(model, GeneratorOptions(sampling: sampling, slides: true, stepWork: work))
         generator.constraint = try Array(text.utf8).withUnsafeBufferPointer {
             try Constraint(model.model, .choices, $0, allowsEnd: true, memory: memory)
         }
         for seed in 1...4 as ClosedRange<UInt64> {
-            let words = [path, "-p", "the", "--seed", "\(seed)", "--temp", "1", "--slide", "--context", "64"] + choices.flatMap { ["--one-of", $0] }
+            let words = [path, "-p", "the", "--seed", "\(seed)", "--temp", "1", "--slide"] + choices.flatMap { ["--one-of", $0] }
             generator.reset()
             generator.setSeed(seed)
             let answer = try generator.answer("the").text
