@@ -45,17 +45,18 @@ func generate(_ options: Options) -> Int32 {
             if let last = text.last, last == 0x0A { text = UnsafeBufferPointer(rebasing: text[..<(text.count - 1)]) }
             piped = consume input
         }
-        // An id takes two bytes of its word at least, but for the last.
-        let capacity = options.ids.map { utf8($0).count / 2 + 1 } ?? (text.count + 4) * model.inputSize
+        // An id takes two bytes of its word at least, but for the last. What a session ended with comes first.
+        let capacity = model.inputSize + (options.ids.map { utf8($0).count / 2 + 1 } ?? (text.count + 4) * model.inputSize)
         guard let pages = Arena(max(4096, capacity * 4)) else { return ExitCode.failure }
         let buffer = UnsafeMutableBufferPointer(
             start: pages.bytes.baseAddress!.assumingMemoryBound(to: UInt32.self), count: capacity)
         guard let beginning = session.begin(options, &statistics) else { return ExitCode.failure }
-        guard let count = readPrompt(options, session, text, isContinued: beginning.isContinued, into: buffer) else {
+        let first = beginning.writeNext(model, into: buffer), rest = UnsafeMutableBufferPointer(rebasing: buffer[first...])
+        guard let count = readPrompt(options, session, text, isContinued: beginning.isContinued, into: rest) else {
             if stlm_signal_received() != 0 { return 130 }
             return options.ids == nil ? ExitCode.failure : ExitCode.usage
         }
-        let whole = UnsafeMutableBufferPointer(rebasing: buffer[..<count])
+        let whole = UnsafeMutableBufferPointer(rebasing: buffer[..<(first + count)])
         // After a session the prompt slides as what is drawn does.
         let prompt = fit(whole, model, plan, slides: options.slides && !beginning.isContinued)
         var generation = Generation(options, settings.sampling, model, beginning)

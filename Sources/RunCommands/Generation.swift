@@ -40,7 +40,9 @@ struct Generation {
         if !addStops(&stream) { return ExitCode.usage }
 
         let promptStart = stlm_clock_nanoseconds()
-        for number in prompt where !model.takesBlocks || number < Symbol.pad { recent.append(number) }
+        for number in prompt[(beginning.isContinued ? model.inputSize : 0)...] where !model.takesBlocks || number < Symbol.pad {
+            recent.append(number)
+        }
         statistics.promptCount = prompt.count / model.inputSize
         if try !read(prompt, &session) { return 130 }
         statistics.promptNanoseconds = stlm_clock_nanoseconds() - promptStart

@@ -6,6 +6,7 @@ import STLM
 /// - Parameters:
 ///   - besides: bytes that the run takes beside what a budget counts, at most
 ///   - resident: bytes of these that are in memory already
+@inline(never)  // Its plans are not to lie on the stack below all that is computed.
 func limitedPlan(
     _ options: Options, _ opened: borrowing OpenedModel, _ settings: inout SessionOptions, besides: Int = 0, resident: Int = 0
 ) throws(SessionError) -> MemoryPlan? {

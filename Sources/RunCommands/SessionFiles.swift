@@ -10,12 +10,25 @@ struct Beginning {
     /// The generator of a session that drew something; its seed is of no use then.
     var random: SplitMix64?
     var recent: RecentTokens
+    /// What the prompt begins with: the last input of the session, which its file has no keys and values of. `recent` knows it.
+    var next: InlineArray<32, UInt32>?
+
     /// Something precedes the prompt.
-    var isContinued = false
+    var isContinued: Bool { next != nil }
+
+    /// Writes the last input of the session, (inputSize); how many numbers that is.
+    func writeNext(_ model: Model, into numbers: UnsafeMutableBufferPointer<UInt32>) -> Int {
+        guard let next else { return 0 }
+        for k in 0..<model.inputSize { numbers[k] = next[k] }
+        return model.inputSize
+    }
 }
 
 extension Session {
+    // What these two take of the stack is not to lie below all that is computed: they are functions of their own.
+
     /// Goes on with `--session`, where it is given; nil after a complaint.
+    @inline(never)
     mutating func begin(_ options: Options, _ statistics: inout RunStatistics) -> Beginning? {
         guard let path = options.session else { return Beginning(random: nil, recent: recentTokens()) }
         let start = stlm_clock_nanoseconds()
@@ -30,10 +43,13 @@ extension Session {
         var readError: Int32 = 0
         do throws(SessionFileError) {
             // Piece by piece into the arena: no page of the file is the process's.
-            let restored = try restore(byteCount: byteCount, slides: options.slides) { readError = fill($0, from: descriptor); return readError == 0 }
+            let restored = try restorePrefix(byteCount: byteCount, slides: options.slides) { room in
+                readError = fill(room, from: descriptor)
+                return readError == 0
+            }
             statistics.restoredCount = position
             statistics.restoreNanoseconds = stlm_clock_nanoseconds() - start
-            return Beginning(random: restored.random, recent: restored.recent, isContinued: position > 0)
+            return Beginning(random: restored.random, recent: restored.recent, next: restored.next)
         } catch {
             if readError > 0 {
                 complain("%n cannot be read (%d); check the disk", name: path, detail: stlm_error_text(readError))
@@ -47,6 +63,7 @@ extension Session {
     /// Writes `--save-session`, where it is given; the exit code.
     /// - Parameters:
     ///   - next: what was drawn and not fed
+    @inline(never)
     func end(
         _ options: Options, random: SplitMix64?, recent: RecentTokens, next: UnsafeBufferPointer<UInt32>, _ statistics: inout RunStatistics
     ) -> Int32 {

@@ -8,17 +8,40 @@ public struct RestoredSampling {
     public let random: SplitMix64?
     /// As many of the last tokens as are known, in the session's own ring.
     public let recent: RecentTokens
+    /// What is to be fed next, (inputSize): the last input, which `recent` knows; nil of a session that had read nothing.
+    public let next: InlineArray<32, UInt32>?  // Limit.blockSize
 }
 
 extension Session {
     /// Becomes the session that was saved: what comes then is the same to the bit. After an error the session is a new one.
     ///
     /// Keys and values are those of the file but for the last position, which is fed anew, so that its logits are there.
+    /// - Parameters: those of `restorePrefix`
+    public mutating func restore(
+        byteCount: Int? = nil, slides: Bool = false, _ read: (UnsafeMutableRawBufferPointer) -> Bool
+    ) throws(SessionFileError) -> RestoredSampling {
+        let restored = try restorePrefix(byteCount: byteCount, slides: slides, read)
+        guard let next = restored.next else { return restored }
+        do {
+            if position == plan.contextTokenCount { try slide() }
+            let size = model.inputSize
+            try withUnsafeBytes(of: next) { bytes throws(SessionError) in
+                try feed(UnsafeBufferPointer(start: bytes.baseAddress!.assumingMemoryBound(to: UInt32.self), count: size))
+            }
+        } catch {
+            reset()
+            throw .impossible
+        }
+        return restored
+    }
+
+    /// The same but for the last input, which is left to the caller: it costs less when it is fed with what follows. There are no logits
+    /// before.
     /// - Parameters:
     ///   - byteCount: of the whole file, where that is known
     ///   - slides: a last input beyond the context makes room for itself, as in a generation that slides
     ///   - read: fills the buffer with the next bytes of the file; false if there are not so many
-    public mutating func restore(
+    public mutating func restorePrefix(
         byteCount: Int? = nil, slides: Bool = false, _ read: (UnsafeMutableRawBufferPointer) -> Bool
     ) throws(SessionFileError) -> RestoredSampling {
         reset()
@@ -41,19 +64,8 @@ extension Session {
         if !reader.isPossible { throw .impossible }
 
         position = header.positionCount
-        if inputCount > 0 {
-            do {
-                if position == plan.contextTokenCount { try slide() }
-                try withUnsafeBytes(of: &last) { bytes throws(SessionError) in
-                    try feed(UnsafeBufferPointer(
-                        start: bytes.baseAddress!.assumingMemoryBound(to: UInt32.self), count: model.inputSize))
-                }
-            } catch {
-                reset()
-                throw .impossible
-            }
-        }
-        return RestoredSampling(random: header.flags == 0 ? nil : SplitMix64(seed: header.randomState), recent: recent)
+        return RestoredSampling(
+            random: header.flags == 0 ? nil : SplitMix64(seed: header.randomState), recent: recent, next: inputCount > 0 ? last : nil)
     }
 
     /// The same from bytes in memory, which must be the whole file.

@@ -109,7 +109,7 @@ import Testing
         let free = try Program.run.call(rest + ["--session", file])
         let least = try number(Program.run.call(rest + ["--memory-limit", "1MB"]).errors, before: " bytes are needed at least")
         let run = try Program.run.call(rest + ["--session", file, "--memory-limit", "\(least + 300_000)"])
-        #expect(run.status == 0 && run.text == free.text && run.errors.contains("restored       500 tokens"), "\(run.errors)")
+        #expect(run.status == 0 && run.text == free.text && run.errors.contains("restored       499 tokens"), "\(run.errors)")
         #expect(try number(run.errors, before: "\nweights") <= least + 300_000)
     }
 

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """What restoring a saved prefix costs beside computing it: sessions.py [--shape 15M] [--positions 256] [--rounds 5] [--threads 1,2] [--kv int16,int8,int4]
 
-A seeded random model of one of llama2.c's shapes; the times are those that stlm-run --stats prints, of interleaved runs, medians. The time of a
-restored prefix has all of it: opening the file, checking it, keys and values, and the last position, which is computed anew. Run from the
-package root after `swift build -c release`. Needs numpy.
+A seeded random model of one of llama2.c's shapes; the times are those that stlm-run --stats prints, of interleaved runs, medians. A restored prefix is
+opened, checked and put in its place; its last position is computed with the tokens that follow it, or by itself where none do: that time is printed
+too. Run from the package root after `swift build -c release`. Needs numpy.
 """
 import argparse
 import os
@@ -47,20 +47,21 @@ def main():
         for threads in options.threads.split(","):
             for kv in options.kv.split(","):
                 flags = [model, "--threads", threads, "--kv", kv, "-n", "1", "--temp", "0"]
-                computed, restored, saved = [], [], []
+                computed, restored, saved, last = [], [], [], []
                 for _ in range(options.rounds):
-                    first, errors = run([*flags, "--ids", ids, "--save-session", session])
+                    first, errors = run([*flags, "--ids", ids])
                     computed.append(milliseconds("prompt", errors))
+                    _, errors = run([*flags, "--ids", ids, "-n", "0", "--save-session", session])
                     saved.append(milliseconds("saved", errors))
-                    # The id that was drawn is in the file too.
-                    again, errors = run([*flags, "--ids", ids, "-n", "0", "--save-session", session])
                     second, errors = run([*flags, "--ids", "", "--session", session])
                     restored.append(milliseconds("restored", errors))
+                    last.append(restored[-1] + milliseconds("prompt", errors))
                     if first != second:
                         sys.exit("What follows the restored prefix is not what follows the computed one.")
-                a, b, c = (statistics.median(values) for values in (computed, restored, saved))
+                a, b, c, d = (statistics.median(values) for values in (computed, restored, saved, last))
                 print(f"{options.shape}, {options.positions} positions, {kv}, {threads} threads: computed {a:.2f} ms, restored {b:.2f} ms "
-                      f"({100 * b / a:.1f} %), {os.path.getsize(session):,} bytes written in {c:.2f} ms")
+                      f"({100 * b / a:.1f} %), with the last position by itself {d:.2f} ms ({100 * d / a:.1f} %); "
+                      f"{os.path.getsize(session):,} bytes written in {c:.2f} ms")
 
 
 if __name__ == "__main__":

@@ -35,8 +35,8 @@ STLM_NOALLOC void stlm_window_fetch(const void *base, size_t offset, size_t byte
    mapped, memory. */
 STLM_NOALLOC void stlm_window_drop(const void *base, size_t offset, size_t byte_count, size_t file_byte_count, int32_t descriptor);
 
-/* Takes the pages of the program's own code and constants out of this process: what is run after this comes back, what only started it
-   does not. */
+/* Takes the pages of the program's own code and constants out of this process, and those of the stack that no call uses now: what is run
+   after this comes back, what only started it does not. */
 STLM_NOALLOC void stlm_program_forget(void);
 /* Takes code away that is never run again: the whole pages of it. */
 STLM_NOALLOC void stlm_program_release(const void *base, size_t byte_count);
