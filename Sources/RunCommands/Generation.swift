@@ -168,29 +168,10 @@ struct Generation {
         _ drawn: UnsafePointer<UInt32>, isFirst: Bool, _ stream: inout TextStream, _ out: inout Writer,
         _ statistics: inout RunStatistics
     ) -> Bool {
-        var bytes = InlineArray<32, UInt8>(repeating: 0)
-        return withUnsafeMutableBytes(of: &bytes) { buffer in
-            var piece: UnsafeBufferPointer<UInt8>
-            if model.takesBlocks {
-                let start = buffer.baseAddress!.assumingMemoryBound(to: UInt8.self)
-                var count = 0
-                for t in 0..<model.blockSize where drawn[t] < Symbol.pad {
-                    start[count] = UInt8(drawn[t])
-                    count += 1
-                }
-                piece = UnsafeBufferPointer(start: start, count: count)
-            } else {
-                piece = model.tokenizer!.piece(drawn[0])
-                // The space that the tokenizer puts before a text is no part of it.
-                if isFirst, model.tokenizer!.putsSpaceFirst, piece.first == 0x20 {
-                    piece = UnsafeBufferPointer(rebasing: piece[1...])
-                }
-            }
-            if piece.count > byteBudget { piece = UnsafeBufferPointer(rebasing: piece[..<byteBudget]) }
-            byteBudget -= piece.count
-            statistics.byteCount += piece.count
-            return stream.append(piece) { out.bytes($0) }
-        }
+        let taken = stream.append(drawn, of: model, isFirst: isFirst, most: byteBudget) { out.bytes($0) }
+        byteBudget -= taken.byteCount
+        statistics.byteCount += taken.byteCount
+        return taken.isComplete
     }
 
     /// Tokens on one line, blocks on a line each.

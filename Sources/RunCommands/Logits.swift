@@ -39,7 +39,7 @@ private func writeLogits(
     if positionCount > session.plan.contextTokenCount {
         throw .contextFull(needed: positionCount, context: session.plan.contextTokenCount)
     }
-    for number in numbers where Int(number) >= model.inputLimit {
+    for number in numbers where number >= UInt32(model.inputLimit) {
         throw .tokenOutOfRange(token: number, vocabularySize: model.inputLimit)
     }
     guard let file = OutputFile(path) else { return ExitCode.failure }

@@ -75,11 +75,11 @@ package func complainAbout(_ error: SessionError) {
     case .keptOutOfRange(let asked, let context):
         complain("--keep %a leaves no room in a context of %b positions; keep fewer, or give a greater --context", asked, context)
     case .tokenOutOfRange(let token, let size):
-        complain("id %a is out of range; this model takes ids 0 to %b", Int(token), size - 1)
+        complain("id %a is out of range; this model takes ids 0 to %b", numbers: Int64(token), Int64(size - 1))
     case .contextFull(let needed, let context):
         complain("the prompt takes %a positions and the context has %b; give --context, a shorter prompt, or --slide", needed, context)
     case .arenaTooSmall(let have, let need):
-        complain("the arena has %a bytes and %b are needed", have, need)
+        complain("the arena has %a bytes and %b are needed; give a smaller --context, and report it: the program takes what is needed", have, need)
     case .weightsDoNotFit(let limit, let least):
         complain("the weights may take %a bytes and need %b at least; give a greater --memory-limit", limit, least)
     case .addressesExceeded(let context):

@@ -108,7 +108,7 @@ private func complainAbout(_ error: SessionFileError, _ path: Arguments.Word) {
     case .notCausal:
         complain("this model sees the whole text at once (it is not causal), so that no session of it can be kept; leave %n out", name: path)
     case .notWritten:
-        complain("%n cannot be written", name: path)
+        complain("%n cannot be written; make room for it, or give another path", name: path)
     case .truncated:
         complain("%n ends early; copy it again, or save the session anew with --save-session", name: path)
     case .wrongByteCount(let have, let need):

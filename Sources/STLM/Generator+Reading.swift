@@ -14,7 +14,7 @@ extension Generator {
 
     /// The same with ids: tokens, or the symbols of whole blocks. Nothing is put before them.
     public mutating func begin(ids: UnsafeBufferPointer<UInt32>) throws(STLMError) {
-        try state.pointee.begin(ids: ids)
+        try state.pointee.begin(ids: ids.baseAddress, count: ids.count)
         dropText()
     }
 
@@ -35,7 +35,9 @@ extension Generator {
 }
 
 extension GeneratorState {
-    mutating func begin(_ text: UnsafeBufferPointer<UInt8>) throws(STLMError) {
+    @export(interface)
+    @_optimize(size)
+    package mutating func begin(_ text: UnsafeBufferPointer<UInt8>) throws(STLMError) {
         try check(generates: tokenLimit > 0)
         let model = model, wasContinued = isContinued
         if !text.isEmpty, model.tokenizer == nil { throw .noTokenizer }
@@ -46,16 +48,18 @@ extension GeneratorState {
         cut(text, isContinued: wasContinued)
     }
 
-    mutating func begin(ids: UnsafeBufferPointer<UInt32>) throws(STLMError) {
+    @export(interface)
+    package mutating func begin(ids: UnsafePointer<UInt32>?, count: Int) throws(STLMError) {
         try check(generates: tokenLimit > 0)
         let size = model.inputSize
-        if ids.count % size != 0 { throw .partialBlock(idCount: ids.count, blockSize: size) }
-        if ids.isEmpty, !isContinued { throw .emptyPrompt }
+        if count < 0 || count % size != 0 { throw .partialBlock(idCount: count, blockSize: size) }
+        if count == 0, !isContinued { throw .emptyPrompt }
         prepare(.gather)
-        (source.ids, source.idCount) = (ids.baseAddress, ids.count / size)
+        (source.ids, source.idCount) = (ids, count / size)
     }
 
-    mutating func begin(scoring text: UnsafeBufferPointer<UInt8>) throws(STLMError) {
+    @export(interface)
+    package mutating func begin(scoring text: UnsafeBufferPointer<UInt8>) throws(STLMError) {
         try check(generates: false)
         let model = model
         if !model.record.isCausal { throw .session(.notCausal) }
@@ -93,8 +97,11 @@ extension GeneratorState {
     }
 
     /// The stop strings that were added, then those of the file, as far as there is room.
+    @_optimize(size)
     private mutating func beginStream() {
         stream = session.pointee.textStream()
+        // A constraint says where a text ends.
+        if session.pointee.constraint != nil { return }
         for k in 0..<stopCount {
             _ = stream.addStop(UnsafeBufferPointer(start: stops + k * TextStream.stopByteLimit, count: stopByteCounts[k]))
         }
@@ -119,6 +126,7 @@ extension GeneratorState {
     }
 
     /// Puts a part of the source behind the history.
+    @_optimize(size)
     mutating func gather() throws(STLMError) {
         let model = model, room = plan.contextTokenCount - session.pointee.position
         if room == 0, slides, hasNext || !source.isAtEnd { return try slide() }
@@ -137,7 +145,7 @@ extension GeneratorState {
         var count = 0
         while source.idCount > 0, count < 1_024, !waits || gathered < room {
             let ids = source.ids!
-            for t in 0..<model.inputSize where Int(clamping: ids[t]) >= model.inputLimit {
+            for t in 0..<model.inputSize where ids[t] >= UInt32(model.inputLimit) {
                 throw .session(.tokenOutOfRange(token: ids[t], vocabularySize: model.inputLimit))
             }
             put { $0.update(from: ids, count: model.inputSize) }
@@ -151,6 +159,7 @@ extension GeneratorState {
 
     /// Cuts on, if the last part of the text is used up: some merges at a time.
     /// - Returns: true when there are items or the text has ended
+    @_optimize(size)
     mutating func cutNext() throws(STLMError) -> Bool {
         if source.used < source.partCount || source.encoder == nil || source.encoder!.isAtEnd && !source.isCutting { return true }
         do throws(TextEncoder.NoPlaceToCut) {
@@ -170,6 +179,7 @@ extension GeneratorState {
     /// Tokens that are looked at before there may be other work.
     static var cutTokenCount: Int { 131_072 }
 
+    @_optimize(size)
     private mutating func endSource() throws(STLMError) {
         let context = plan.contextTokenCount, size = model.inputSize
         if isCut, taken > context {

@@ -8,9 +8,9 @@ extension Generator {
     ///   - write: takes the next bytes of the file, valid during the call; false ends it with `sessionFile(.notWritten)`
     public mutating func save(_ write: (UnsafeRawBufferPointer) -> Bool) throws(STLMError) { try state.pointee.save(write) }
 
-    /// The same to an open file, at its place.
+    /// The same to an open file, at its place. Where the system takes no more it throws `sessionNotWritten`.
     public mutating func save(descriptor: Int32) throws(STLMError) {
-        try save { stlm_write(descriptor, $0.baseAddress, $0.count) == 0 }
+        try writing(descriptor) { write throws(STLMError) in try state.pointee.save(write) }
     }
 
     /// Becomes the sequence that was saved, at rest; a prompt then goes on. After an error it is a new one.
@@ -18,22 +18,15 @@ extension Generator {
     ///   - read: fills the buffer with the next bytes of the file; false if there are not so many
     public mutating func restore(_ read: (UnsafeMutableRawBufferPointer) -> Bool) throws(STLMError) { try state.pointee.restore(read) }
 
-    /// The same from an open file, at its place.
+    /// The same from an open file, at its place. Where the system refuses to read it throws `sessionNotRead`.
     public mutating func restore(descriptor: Int32) throws(STLMError) {
-        try restore { buffer in
-            var filled = 0
-            while filled < buffer.count {
-                var count = 0
-                if stlm_read(descriptor, buffer.baseAddress! + filled, buffer.count - filled, &count) != 0 || count == 0 { return false }
-                filled += count
-            }
-            return true
-        }
+        try reading(descriptor) { read throws(STLMError) in try state.pointee.restore(read) }
     }
 }
 
 extension GeneratorState {
-    fileprivate mutating func save(_ write: (UnsafeRawBufferPointer) -> Bool) throws(STLMError) {
+    @export(interface)
+    package mutating func save(_ write: (UnsafeRawBufferPointer) -> Bool) throws(STLMError) {
         if phase != .rest, isScoring || drawnCount == 0 { throw .workUnderWay }
         // Saving takes the memory of logits that are half computed.
         if phase == .draw { phase = .head }
@@ -46,7 +39,8 @@ extension GeneratorState {
         }
     }
 
-    fileprivate mutating func restore(_ read: (UnsafeMutableRawBufferPointer) -> Bool) throws(STLMError) {
+    @export(interface)
+    package mutating func restore(_ read: (UnsafeMutableRawBufferPointer) -> Bool) throws(STLMError) {
         if phase != .rest { throw .workUnderWay }
         forget()
         do throws(SessionFileError) {
@@ -57,5 +51,45 @@ extension GeneratorState {
             forget()
             throw .sessionFile(error)
         }
+    }
+}
+
+// Through descriptors. Whoever calls hands the bytes on to a generator: in one function with it they would be compiled anew for each.
+
+/// Calls `save` with what writes to an open file; its error, or that of the system.
+@export(interface)
+package func writing(
+    _ descriptor: Int32, _ save: ((UnsafeRawBufferPointer) -> Bool) throws(STLMError) -> Void
+) throws(STLMError) {
+    var failure: Int32 = 0
+    do throws(STLMError) {
+        try save {
+            failure = stlm_write(descriptor, $0.baseAddress, $0.count)
+            return failure == 0
+        }
+    } catch {
+        throw failure == 0 ? error : .sessionNotWritten(descriptor: descriptor, number: failure)
+    }
+}
+
+/// Calls `restore` with what reads from an open file; its error, or that of the system.
+@export(interface)
+package func reading(
+    _ descriptor: Int32, _ restore: ((UnsafeMutableRawBufferPointer) -> Bool) throws(STLMError) -> Void
+) throws(STLMError) {
+    var failure: Int32 = 0
+    do throws(STLMError) {
+        try restore { buffer in
+            var filled = 0
+            while filled < buffer.count {
+                var count = 0
+                failure = stlm_read(descriptor, buffer.baseAddress! + filled, buffer.count - filled, &count)
+                if failure != 0 || count == 0 { return false }
+                filled += count
+            }
+            return true
+        }
+    } catch {
+        throw failure == 0 ? error : .sessionNotRead(descriptor: descriptor, number: failure)
     }
 }

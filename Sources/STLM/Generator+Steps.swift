@@ -7,7 +7,7 @@ extension Generator {
     /// Works for about the multiply-adds of the options. After an error, as after `cancel`, what was read and written stays, the rest of
     /// the prompt is forgotten, and another prompt goes on from there.
     /// - Throws: `nothingToDo`, `noPlaceToCut`, `session(.contextFull)` for a prompt that does not fit and `session(.tokenOutOfRange)`
-    public mutating func step() throws(STLMError) -> Step { try state.pointee.step() }
+    public mutating func step() throws(STLMError) -> Step { try state.pointee.step { false } }
 
     /// Puts it at rest, if anything is under way.
     public mutating func cancel() {
@@ -26,13 +26,16 @@ extension Generator {
     /// What the last text cost that was scored, if it is scored to its end: bits in units of 2^-24 (arithmetic-1, section 9), and of how many
     /// tokens or blocks.
     public var cost: (bits: Int64, count: Int)? {
-        guard state.pointee.ending == .scored else { return nil }
-        return (max(0, state.pointee.cost), state.pointee.scoredCount)
+        state.pointee.score.map { ($0.bits, Int(clamping: $0.count)) }
     }
 }
 
 extension GeneratorState {
-    mutating func step() throws(STLMError) -> Generator.Step {
+    /// - Parameters:
+    ///   - isCancelled: asked before each piece of work; true ends it with `cancelled`
+    @export(interface)
+    @_optimize(size)
+    package mutating func step(_ isCancelled: () -> Bool) throws(STLMError) -> Generator.Step {
         (givenCount, textCount) = (0, 0)
         if phase == .rest {
             guard let ending else { throw .nothingToDo }
@@ -40,6 +43,10 @@ extension GeneratorState {
         }
         var left = stepWork
         while true {
+            if isCancelled() {
+                abandon()
+                throw .cancelled
+            }
             let work = pieceWork(left)
             if work > left, left < stepWork { return .working }
             cutWork = 0
@@ -56,7 +63,8 @@ extension GeneratorState {
     }
 
     /// Most multiply-adds of a step.
-    var bound: Int64 {
+    @export(interface)
+    package var bound: Int64 {
         let model = model, batch = plan.batchTokenCount, context = plan.contextTokenCount
         var most = max(stepWork, model.longestStepWork(positionCount: batch, context: context))
         most = max(most, model.embeddingWork(positionCount: batch))
@@ -110,6 +118,7 @@ extension GeneratorState {
 
     // MARK: Reading
 
+    @_optimize(size)
     private mutating func feed() throws(STLMError) {
         let count = min(gathered, plan.batchTokenCount)
         let inputs = UnsafeBufferPointer(start: UnsafePointer(session.pointee.upcoming), count: count * model.inputSize)
@@ -121,6 +130,7 @@ extension GeneratorState {
         (advanceCount, phase) = (count, .advance)
     }
 
+    @_optimize(size)
     private mutating func proceed() {
         if !session.pointee.advance(&advance!) { return }
         advance = nil

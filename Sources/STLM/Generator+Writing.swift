@@ -4,6 +4,7 @@ import Tokenizers
 
 // What is drawn, its text, and what a text costs.
 extension GeneratorState {
+    @_optimize(size)
     mutating func draw() -> Generator.Step {
         if drawnCount >= tokenLimit { return end(.tokenLimit) }
         if bytesLeft == 0 { return end(.byteLimit) }
@@ -22,6 +23,7 @@ extension GeneratorState {
     }
 
     /// After a token: an ending, or it is read.
+    @_optimize(size)
     mutating func goOn() throws(STLMError) -> Generator.Step {
         if isStopped { return end(.stopString) }
         if isComplete { return end(.grammar) }
@@ -44,39 +46,17 @@ extension GeneratorState {
 
     /// Takes the text of what was drawn, as far as the limit goes; true if a stop string is complete.
     private mutating func write(_ drawn: UnsafePointer<UInt32>) -> Bool {
-        let model = model
-        if model.takesBlocks {
-            var bytes = InlineArray<32, UInt8>(repeating: 0)  // Limit.blockSize
-            var count = 0
-            for t in 0..<model.blockSize where drawn[t] < Symbol.pad {
-                bytes[count] = UInt8(drawn[t])
-                count += 1
-            }
-            return withUnsafeMutableBytes(of: &bytes) {
-                take(UnsafeBufferPointer(start: $0.baseAddress!.assumingMemoryBound(to: UInt8.self), count: count))
-            }
-        }
-        guard let tokenizer = model.tokenizer else { return false }
-        var piece = tokenizer.piece(drawn[0])
-        if beginsText, drawnCount == 1, session.pointee.constraint == nil, tokenizer.putsSpaceFirst, piece.first == 0x20 {
-            piece = UnsafeBufferPointer(rebasing: piece[1...])
-        }
-        return take(piece)
-    }
-
-    private mutating func take(_ piece: UnsafeBufferPointer<UInt8>) -> Bool {
-        let count = min(piece.count, bytesLeft)
-        if byteLimit != .max { bytesLeft -= count }
         var stream = self.stream, textCount = self.textCount
-        let text = self.text
-        let isComplete = stream.append(UnsafeBufferPointer(rebasing: piece[..<count])) {
+        let text = self.text, isFirst = beginsText && drawnCount == 1 && session.pointee.constraint == nil
+        let taken = stream.append(drawn, of: model, isFirst: isFirst, most: Int(clamping: bytesLeft)) {
             for byte in $0 {
                 text[textCount] = byte
                 textCount += 1
             }
         }
+        if byteLimit != .max { bytesLeft -= UInt64(taken.byteCount) }
         (self.stream, self.textCount) = (stream, textCount)
-        return isComplete
+        return taken.isComplete
     }
 
     /// Hands out what is left.
@@ -96,6 +76,7 @@ extension GeneratorState {
     // MARK: Costs
 
     /// The next item of the text: it is to be costed after what was read, which is read first where it waits.
+    @_optimize(size)
     mutating func scoreNext() throws(STLMError) -> Generator.Step {
         if try !cutNext() { return .working }
         if source.isAtEnd {

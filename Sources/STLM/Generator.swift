@@ -61,6 +61,7 @@ public struct Generator: ~Copyable, @unchecked Sendable {
     }
 
     let state: UnsafeMutablePointer<GeneratorState>
+    private let shared: UnsafeMutablePointer<SharedModel>
     /// What is to be given back in the end; 0 where the memory is the caller's.
     private let ownByteCount: Int
 
@@ -74,12 +75,13 @@ public struct Generator: ~Copyable, @unchecked Sendable {
         let plan = try options.plan(model.shared.pointee.model), byteCount = GeneratorPlaces(plan).byteCount
         guard let pages = stlm_pages_reserve(byteCount) else { throw .noMemory(byteCount: byteCount) }
         do throws(STLMError) {
-            state = try Self.make(model.shared, options, plan, pages)
+            state = try GeneratorState.make(model.shared.pointee.model, options, plan, pages)
         } catch {
             stlm_pages_release(pages, byteCount)
             throw error
         }
-        ownByteCount = byteCount
+        (shared, ownByteCount) = (model.shared, byteCount)
+        SharedModel.join(shared)
     }
 
     /// In memory of the caller.
@@ -92,31 +94,15 @@ public struct Generator: ~Copyable, @unchecked Sendable {
         guard let base = memory.baseAddress, memory.count >= byteCount, UInt(bitPattern: base) % 64 == 0 else {
             throw .memoryTooSmall(have: memory.count, need: byteCount)
         }
-        state = try Self.make(model.shared, options, plan, base)
-        ownByteCount = 0
-    }
-
-    private static func make(
-        _ shared: UnsafeMutablePointer<SharedModel>, _ options: GeneratorOptions, _ plan: MemoryPlan, _ memory: UnsafeMutableRawPointer
-    ) throws(STLMError) -> UnsafeMutablePointer<GeneratorState> {
-        let session = (memory + GeneratorPlaces.session).assumingMemoryBound(to: Session.self)
-        let arena = UnsafeMutableRawBufferPointer(start: memory + GeneratorPlaces(plan).arena, count: plan.arenaByteCount)
-        do throws(SessionError) {
-            session.initialize(to: try Session(shared.pointee.model, plan, kernels: options.kernels, arena: arena))
-        } catch {
-            throw .session(error)
-        }
+        state = try GeneratorState.make(model.shared.pointee.model, options, plan, base)
+        (shared, ownByteCount) = (model.shared, 0)
         SharedModel.join(shared)
-        let state = memory.assumingMemoryBound(to: GeneratorState.self)
-        state.initialize(to: GeneratorState(shared, session, options, memory: memory))
-        return state
     }
 
     /// Ends its life here, before its scope does.
     public consuming func close() {}
 
     deinit {
-        let shared = state.pointee.shared
         dropText()
         Session.end(state.pointee.session)
         if ownByteCount > 0 { stlm_pages_release(state, ownByteCount) }
@@ -126,11 +112,7 @@ public struct Generator: ~Copyable, @unchecked Sendable {
     // MARK: What it is asked to do
 
     /// The random numbers begin anew; with 0 where none is given.
-    public mutating func setSeed(_ seed: UInt64) {
-        state.pointee.seed = seed
-        state.pointee.random = SplitMix64(seed: seed)
-        (state.pointee.isSeeded, state.pointee.isRandomKept) = (true, true)
-    }
+    public mutating func setSeed(_ seed: UInt64) { state.pointee.setSeed(seed) }
 
     /// A seed that nobody knows.
     public static var randomSeed: UInt64 { stlm_random_seed() }
@@ -145,46 +127,33 @@ public struct Generator: ~Copyable, @unchecked Sendable {
     public var sampling: SamplingSettings { state.pointee.settings }
 
     /// - Throws: `optionOutOfRange`; `samplingNeedsMemory` where the settings of the options did not foresee it
-    public mutating func setSampling(_ sampling: SamplingSettings) throws(STLMError) {
-        try sampling.check()
-        if !state.pointee.session.pointee.plan.serves(sampling, state.pointee.model) { throw .samplingNeedsMemory }
-        state.pointee.settings = sampling
-    }
+    public mutating func setSampling(_ sampling: SamplingSettings) throws(STLMError) { try state.pointee.setSampling(sampling) }
 
     /// Most tokens (blocks) after each prompt: 0 only reads, `Int.max` is no limit.
     public var tokenLimit: Int {
-        get { state.pointee.tokenLimit }
-        set { state.pointee.tokenLimit = max(0, newValue) }
+        get { Int(clamping: state.pointee.tokenLimit) }
+        set { state.pointee.tokenLimit = Self.limit(newValue) }
     }
 
     /// Most bytes of text after each prompt; `Int.max` is no limit.
     public var byteLimit: Int {
-        get { state.pointee.byteLimit }
-        set { state.pointee.byteLimit = max(0, newValue) }
+        get { Int(clamping: state.pointee.byteLimit) }
+        set { state.pointee.byteLimit = Self.limit(newValue) }
     }
 
-    /// A text ends before this string too, besides those of the model file: up to 8 of 1 to 256 bytes, copied; from the next prompt on.
+    private static func limit(_ count: Int) -> UInt64 { count == .max ? .max : UInt64(clamping: count) }
+
+    /// A text ends before this string too, besides those of the model file: up to 8 of 1 to 256 bytes, copied; from the next prompt on. Where
+    /// there is a constraint, that says where a text ends, and no stop string does.
     public mutating func addStop(_ bytes: UnsafeBufferPointer<UInt8>) throws(STLMError) {
-        if bytes.isEmpty || bytes.count > TextStream.stopByteLimit { throw .stopOutOfRange(byteCount: bytes.count) }
-        let count = state.pointee.stopCount
-        if count == TextStream.stopLimit { throw .tooManyStops }
-        (state.pointee.stops + count * TextStream.stopByteLimit).update(from: bytes.baseAddress!, count: bytes.count)
-        state.pointee.stopByteCounts[count] = bytes.count
-        state.pointee.stopCount = count + 1
+        try state.pointee.addStop(bytes.baseAddress, count: bytes.count)
     }
 
     /// Forgets the stop strings that were added.
-    public mutating func removeStops() throws(STLMError) {
-        if state.pointee.phase != .rest { throw .workUnderWay }
-        state.pointee.stopCount = 0
-    }
+    public mutating func removeStops() throws(STLMError) { try state.pointee.removeStops() }
 
     /// Forgets the sequence, at any time; the random numbers begin anew with the last seed.
-    public mutating func reset() {
-        state.pointee.forget()
-        state.pointee.random = SplitMix64(seed: state.pointee.seed)
-        state.pointee.isRandomKept = state.pointee.isSeeded
-    }
+    public mutating func reset() { state.pointee.reset() }
 
     // MARK: Where it is
 
@@ -194,9 +163,9 @@ public struct Generator: ~Copyable, @unchecked Sendable {
     public var position: Int { state.pointee.session.pointee.position }
     public var contextTokenCount: Int { state.pointee.session.pointee.plan.contextTokenCount }
     /// Tokens or blocks that were drawn since the last prompt.
-    public var drawnCount: Int { state.pointee.drawnCount }
+    public var drawnCount: Int { Int(clamping: state.pointee.drawnCount) }
     /// Why the last text has ended; nil while one is under way, after a cancel and after an error.
     public var ending: Ending? { state.pointee.ending }
     /// Nothing is under way.
-    public var isAtRest: Bool { state.pointee.phase == .rest }
+    public var isAtRest: Bool { state.pointee.isAtRest }
 }

@@ -76,7 +76,9 @@ public enum GeneratorOption: Sendable {
 
 extension GeneratorOptions {
     /// The memory of a session with these options.
-    func plan(_ model: Model) throws(STLMError) -> MemoryPlan {
+    @export(interface)
+    @_optimize(size)
+    package func plan(_ model: Model) throws(STLMError) -> MemoryPlan {
         try GeneratorOption.threadCount.check(threadCount, 1...Int(STLM_POOL_THREADS_MAX))
         try GeneratorOption.stepWork.check(Int(clamping: stepWork), 1...Int(clamping: Int64(1) << 48))
         if let batchTokenCount { try GeneratorOption.batchTokenCount.check(batchTokenCount, 1...Limit.context) }

@@ -3,8 +3,9 @@ import Kernels
 import ModelFile
 import Tokenizers
 
-/// What a `Generator` is, in its memory. The session, its numbers, stop strings, the text of a step and the arena follow it: `GeneratorPlaces`.
-struct GeneratorState {
+/// What a `Generator` is, and a session of stlm.h, in its memory. The session, its numbers, stop strings, the text of a step and the arena
+/// follow it: `GeneratorPlaces`. What runs a few times a token or less is made small (`@_optimize(size)`), and in one place (`@export(interface)`).
+package struct GeneratorState {
     /// What the next piece of work is.
     enum Phase {
         /// At rest.
@@ -19,16 +20,15 @@ struct GeneratorState {
         case score, cost
     }
 
-    let shared: UnsafeMutablePointer<SharedModel>
-    let session: UnsafeMutablePointer<Session>
+    package let session: UnsafeMutablePointer<Session>
     let stepWork: Int64
     let slides: Bool
-    let ignoresEnd: Bool
+    package let ignoresEnd: Bool
     var settings: SamplingSettings
 
     var phase = Phase.rest
     /// nil before the first, and after a cancel or an error.
-    var ending: Generator.Ending?
+    package internal(set) var ending: Generator.Ending?
 
     // What draws and what is drawn.
     var random = SplitMix64(seed: 0)
@@ -38,23 +38,25 @@ struct GeneratorState {
     var isRandomKept = false
     var recent: RecentTokens
     // The limits stand apart: two of them at once, clang would make by an instruction of floating point on AArch64.
-    var tokenLimit = Int.max
-    var drawnCount = 0
-    var bytesLeft = 0
-    var byteLimit = Int.max
+    /// Most tokens (blocks) after each prompt; the greatest number is no limit.
+    package var tokenLimit = UInt64.max
+    package internal(set) var drawnCount: UInt64 = 0
+    var bytesLeft: UInt64 = 0
+    /// The same of bytes of text.
+    package var byteLimit = UInt64.max
     /// What was drawn or scored last, (inputSize), and whether it is yet to be read.
-    let next: UnsafeMutablePointer<UInt32>
+    package let next: UnsafeMutablePointer<UInt32>
     var hasNext = false
     /// A stop string is complete.
     var isStopped = false
     /// Numbers that the last step gave, in `next`.
-    var givenCount = 0
+    package internal(set) var givenCount = 0
 
     // Text that comes out.
     var stream: TextStream
-    /// (plan.pending, as U+FFFD at most)
-    let text: UnsafeMutablePointer<UInt8>
-    var textCount = 0
+    /// (plan.pending, as U+FFFD at most), and room for a zero byte
+    package let text: UnsafeMutablePointer<UInt8>
+    package internal(set) var textCount = 0
     /// The space that a tokenizer puts before a text is no part of what is drawn next.
     var beginsText = false
     /// (8, 256)
@@ -89,12 +91,30 @@ struct GeneratorState {
     /// What is to be costed: (outputSize)
     let target: UnsafeMutablePointer<UInt32>
     var cost: Int64 = 0
-    var scoredCount = 0
+    var scoredCount: UInt64 = 0
 
-    init(
-        _ shared: UnsafeMutablePointer<SharedModel>, _ session: UnsafeMutablePointer<Session>, _ options: GeneratorOptions, memory: UnsafeMutableRawPointer
-    ) {
-        self.shared = shared
+    /// Makes one, and its session.
+    /// - Parameters:
+    ///   - memory: as many bytes as `GeneratorPlaces` says, at a multiple of 64
+    @export(interface)
+    @_optimize(size)
+    package static func make(
+        _ model: Model, _ options: GeneratorOptions, _ plan: MemoryPlan, _ memory: UnsafeMutableRawPointer
+    ) throws(STLMError) -> UnsafeMutablePointer<GeneratorState> {
+        let session = (memory + GeneratorPlaces.session).assumingMemoryBound(to: Session.self)
+        let arena = UnsafeMutableRawBufferPointer(start: memory + GeneratorPlaces(plan).arena, count: plan.arenaByteCount)
+        do throws(SessionError) {
+            session.initialize(to: try Session(model, plan, kernels: options.kernels, arena: arena))
+        } catch {
+            throw .session(error)
+        }
+        let state = memory.assumingMemoryBound(to: GeneratorState.self)
+        state.initialize(to: GeneratorState(session, options, memory: memory))
+        return state
+    }
+
+    @_optimize(size)
+    private init(_ session: UnsafeMutablePointer<Session>, _ options: GeneratorOptions, memory: UnsafeMutableRawPointer) {
         self.session = session
         stepWork = options.stepWork
         slides = options.slides
@@ -109,9 +129,14 @@ struct GeneratorState {
         stream = session.pointee.textStream()
     }
 
-    var model: Model { session.pointee.model }
-    var plan: MemoryPlan { session.pointee.plan }
+    package var model: Model { session.pointee.model }
+    package var plan: MemoryPlan { session.pointee.plan }
+    /// Nothing is under way.
+    package var isAtRest: Bool { phase == .rest }
     var isContinued: Bool { hasNext || session.pointee.position > 0 }
+
+    /// What the last text cost that was scored, if it is scored to its end, and of how many tokens or blocks.
+    package var score: (bits: Int64, count: UInt64)? { ending == .scored ? (max(0, cost), scoredCount) : nil }
 
     /// Forgets the sequence.
     mutating func forget() {
@@ -122,6 +147,7 @@ struct GeneratorState {
     }
 
     /// Puts the generator at rest before its work is done; what was read and written stays.
+    @_optimize(size)
     mutating func abandon() {
         (phase, ending) = (.rest, nil)
         (source, gathered, advance) = (PromptSource(), 0, nil)
@@ -153,18 +179,18 @@ struct PromptSource {
 }
 
 /// Where the parts of a generator's memory begin, each at a multiple of 64.
-struct GeneratorPlaces {
+package struct GeneratorPlaces {
     static let session = Layout.align(MemoryLayout<GeneratorState>.size, 64)
     /// Two inputs.
     static let numbers = session + Layout.align(MemoryLayout<Session>.size, 64)
     static let stops = numbers + 2 * Limit.blockSize * 4
     static let text = stops + TextStream.stopLimit * TextStream.stopByteLimit
     let arena: Int
-    let byteCount: Int
+    package let byteCount: Int
 
-    init(_ plan: MemoryPlan) {
-        // All that may come out at once: three bytes for one that is no UTF-8.
-        arena = Self.text + Layout.align(3 * (plan.pending.byteCount + 8), 64)
+    package init(_ plan: MemoryPlan) {
+        // All that may come out at once: three bytes for one that is no UTF-8, and a zero byte for C.
+        arena = Self.text + Layout.align(3 * (plan.pending.byteCount + 8) + 1, 64)
         byteCount = arena + plan.arenaByteCount
     }
 }

@@ -144,6 +144,7 @@ public struct MemoryPlan: Sendable {
     /// Bytes of the arena that are the core's keys and values.
     public var keyValueByteCount: Int { keyValues.byteCount }
 
+    @_optimize(size)
     public init(_ model: Model, _ options: SessionOptions) throws(SessionError) {
         let maximum = Int(model.record.contextMaximum)
         let context = options.contextTokenCount ?? Int(model.record.contextDefault)
@@ -208,7 +209,7 @@ public struct MemoryPlan: Sendable {
         history = reserve(context, model.inputSize * 4)
         drawn = reserve(model.outputSize, 4)
         let penalises = options.sampling.repeatPenalty != 65_536
-        recent = reserve(penalises ? Int(options.sampling.repeatWindow) : 0, 4)
+        recent = reserve(penalises ? Int(clamping: options.sampling.repeatWindow) : 0, 4)
         seen = reserve(penalises ? (model.logitCount + 63) / 64 : 0, 8)
         encoder = reserve(model.tokenizer == nil ? 0 : 1, TextEncoder.scratchByteCount)
         let longest = max(slotCount, model.tokenizer == nil ? 0 : Int(model.file.tokenizer.longestPiece))

@@ -33,6 +33,6 @@ public struct SamplingSettings: Equatable, Sendable {
     /// Candidates that are kept in order.
     func candidateCapacity(_ vocabularySize: Int) -> Int {
         if temperature == 0 || !needsOrder { return 0 }
-        return topK > 0 ? min(Int(topK), vocabularySize) : vocabularySize
+        return topK > 0 ? min(Int(clamping: topK), vocabularySize) : vocabularySize
     }
 }

@@ -24,7 +24,7 @@ extension Session {
         let size = model.inputSize
         let count = inputs.count / size
         precondition(inputs.count == count * size)
-        for number in inputs where Int(number) >= model.inputLimit {
+        for number in inputs where number >= UInt32(model.inputLimit) {
             throw .tokenOutOfRange(token: number, vocabularySize: model.inputLimit)
         }
         if count > min(plan.batchTokenCount, plan.contextTokenCount - position) {

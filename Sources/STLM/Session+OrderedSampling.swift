@@ -7,7 +7,7 @@ extension Session {
     func sampleOrdered(_ softmax: Softmax, _ settings: SamplingSettings, _ random: inout SplitMix64) -> UInt32 {
         let keys = pointer(plan.candidates, as: UInt64.self)
         if settings.topK == 0 { return sampleBins(softmax, settings, keys, &random) }
-        let count = likeliestKeys(softmax, keys, min(Int(settings.topK), plan.candidates.byteCount / 8))
+        let count = likeliestKeys(softmax, keys, min(Int(clamping: settings.topK), plan.candidates.byteCount / 8))
         var total: UInt64 = 0
         for k in 0..<count { total &+= probability(keys[k]) }
         var kept = count

@@ -113,11 +113,11 @@ extension Session {
         if header.inputCount == 0 { return }
         let numbers = header.positionCount * model.inputSize, size = model.inputSize
         try reader.fill(UnsafeMutableRawBufferPointer(start: historyPointer, count: numbers * 4), read)
-        for k in 0..<numbers where Int(historyPointer[k]) >= model.inputLimit { reader.isPossible = false }
+        for k in 0..<numbers where historyPointer[k] >= UInt32(model.inputLimit) { reader.isPossible = false }
         try withUnsafeMutableBytes(of: &last) { bytes throws(SessionFileError) in
             try reader.fill(UnsafeMutableRawBufferPointer(rebasing: bytes[..<(size * 4)]), read)
         }
-        for k in 0..<size where Int(last[k]) >= model.inputLimit { reader.isPossible = false }
+        for k in 0..<size where last[k] >= UInt32(model.inputLimit) { reader.isPossible = false }
     }
 
     /// The recent tokens, or the inputs where they are more and end with the same: they serve a wider window, too. After sliding the inputs
@@ -146,7 +146,7 @@ extension Session {
                 try reader.fill(UnsafeMutableRawBufferPointer(rebasing: bytes[..<(count * 4)]), read)
             }
             for k in 0..<count {
-                if Int(piece[k]) < limit { recent.append(piece[k]) } else { reader.isPossible = false }
+                if piece[k] < UInt32(limit) { recent.append(piece[k]) } else { reader.isPossible = false }
                 while isEndOfInputs, !isRecent(recentInput(next, header, last)) { next += 1 }
                 if isEndOfInputs, recentInput(next, header, last) != piece[k] { isEndOfInputs = false }
                 next += 1

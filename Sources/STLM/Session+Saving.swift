@@ -24,7 +24,7 @@ extension Session {
     ) throws(SessionFileError) {
         if !model.record.isCausal { throw .notCausal }
         precondition(next.isEmpty || next.count == model.inputSize)
-        for number in next { precondition(Int(number) < model.inputLimit) }
+        for number in next { precondition(number < UInt32(model.inputLimit)) }
 
         var header = header(random, inputCount: position + (next.isEmpty ? 0 : 1), recentCount: recent?.count ?? 0)
         var writer = SessionWriter(kernels)

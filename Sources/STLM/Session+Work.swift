@@ -95,7 +95,7 @@ extension MemoryPlan {
     /// True if a session of the plan can draw so: it needs no more memory than the settings that the plan was made for, and its penalty
     /// looks back as far.
     public func serves(_ sampling: SamplingSettings, _ model: Model) -> Bool {
-        if sampling.repeatPenalty != 65_536, seen.byteCount == 0 || recent.byteCount != Int(sampling.repeatWindow) * 4 { return false }
+        if sampling.repeatPenalty != 65_536, seen.byteCount == 0 || Int64(recent.byteCount) != Int64(sampling.repeatWindow) * 4 { return false }
         return sampling.candidateCapacity(model.logitCount) * 8 <= candidates.byteCount
             && (!sampling.needsBins || bins.byteCount > 0)
     }

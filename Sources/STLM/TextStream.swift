@@ -31,6 +31,38 @@ public struct TextStream {
         return true
     }
 
+    /// Takes the text of what was drawn and hands on what is certain; of a model without text nothing.
+    /// - Parameters:
+    ///   - drawn: (outputSize)
+    ///   - isFirst: it begins a text, of which the space that a tokenizer puts before one is no part
+    ///   - most: bytes that are taken at most
+    /// - Returns: how many were taken, and true if a stop string is complete
+    @export(interface)
+    public mutating func append(
+        _ drawn: UnsafePointer<UInt32>, of model: Model, isFirst: Bool, most: Int, _ emit: (UnsafeBufferPointer<UInt8>) -> Void
+    ) -> (byteCount: Int, isComplete: Bool) {
+        var bytes = InlineArray<32, UInt8>(repeating: 0)  // Limit.blockSize
+        return withUnsafeMutableBytes(of: &bytes) { buffer in
+            var piece: UnsafeBufferPointer<UInt8>
+            if model.takesBlocks {
+                let start = buffer.baseAddress!.assumingMemoryBound(to: UInt8.self)
+                var count = 0
+                for t in 0..<model.blockSize where drawn[t] < Symbol.pad {
+                    start[count] = UInt8(drawn[t])
+                    count += 1
+                }
+                piece = UnsafeBufferPointer(start: start, count: count)
+            } else if let tokenizer = model.tokenizer {
+                piece = tokenizer.piece(drawn[0])
+                if isFirst, tokenizer.putsSpaceFirst, piece.first == 0x20 { piece = UnsafeBufferPointer(rebasing: piece[1...]) }
+            } else {
+                return (0, false)
+            }
+            if piece.count > most { piece = UnsafeBufferPointer(rebasing: piece[..<most]) }
+            return (piece.count, append(piece, emit))
+        }
+    }
+
     /// Takes the bytes of a token and hands on what is certain.
     /// - Returns: true if a stop string is complete; nothing more is handed on then.
     public mutating func append(_ piece: UnsafeBufferPointer<UInt8>, _ emit: (UnsafeBufferPointer<UInt8>) -> Void) -> Bool {

@@ -31,14 +31,14 @@ public func stlm_set_constraint(
 public func stlm_clear_constraint(_ session: OpaquePointer!) -> Int32 {
     withSession(session) { object in
         if let status = object.pointee.refuseConstraint() { return status }
-        object.pointee.session.pointee.constraint = nil
+        object.pointee.engine.pointee.session.pointee.constraint = nil
         return STLM_OK
     }
 }
 
 extension SessionObject {
     fileprivate mutating func refuseConstraint() -> Int32? {
-        phase == .rest ? nil : fail(STLM_WRONG_ORDER, "a constraint holds until the answer ends; set or clear it then")
+        engine.pointee.isAtRest ? nil : fail(STLM_WRONG_ORDER, "a constraint holds until the answer ends; set or clear it then")
     }
 
     fileprivate mutating func constrain(_ kind: UInt32, _ text: UnsafeBufferPointer<UInt8>, _ memory: UnsafeMutableRawBufferPointer) -> Int32 {
@@ -47,10 +47,11 @@ extension SessionObject {
             return fail(STLM_BAD_OPTION, "%a is no kind of constraint; use STLM_RULES or STLM_CHOICES", Int(clamping: kind))
         }
         if !isAligned(memory.baseAddress!) { return fail(STLM_MISALIGNED) }
+        let session = engine.pointee.session
         session.pointee.constraint = nil
         do throws(ConstraintError) {
             session.pointee.constraint = try Constraint(
-                file, kind == UInt32(STLM_RULES) ? .rules : .choices, text, allowsEnd: !ignoresEnd, memory: memory)
+                engine.pointee.model, kind == UInt32(STLM_RULES) ? .rules : .choices, text, allowsEnd: !engine.pointee.ignoresEnd, memory: memory)
             return STLM_OK
         } catch {
             switch error {

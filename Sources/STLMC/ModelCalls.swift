@@ -33,7 +33,7 @@ public func stlm_model_open_descriptor(
         let error = stlm_descriptor_map(descriptor, &base, &count)
         guard error == 0, let base else {
             object.pointee.sentence.set(
-                "descriptor %a cannot be mapped as a model file (%d); open a file for reading", detail: stlm_error_text(error), Int(descriptor))
+                "descriptor %a cannot be mapped as a model file (%d); open a file for reading", detail: stlm_error_text(error), Int64(descriptor))
             return STLM_NO_FILE
         }
         object.pointee.mapped = UnsafeRawBufferPointer(start: base, count: count)
@@ -60,11 +60,12 @@ private func open(
     if !isAligned(memory) { return STLM_MISALIGNED }
     if byteCount < ModelObject.byteCount { return STLM_TOO_SMALL }
     let object = OpaquePointer(memory)
-    body(object).initialize(to: ModelObject())
+    let inner: ModelPointer = body(object)
+    inner.initialize(to: ModelObject())
     model.pointee = object
-    let status = open(body(object))
+    let status = open(inner)
     stlm_object_begin(head(object), status == STLM_OK ? modelMagic : failedMagic)
-    if status != STLM_OK { body(object).pointee.unmap() }
+    if status != STLM_OK { inner.pointee.unmap() }
     stlm_object_leave(head(object))
     return status
 }
@@ -75,8 +76,7 @@ extension ModelObject {
             model = Model(try ModelFile(base, byteCount: byteCount))
             return STLM_OK
         } catch {
-            sentence.fill { error.write(into: $0) }
-            return STLM_BAD_MODEL
+            return fail(.modelRefused(error))
         }
     }
 
@@ -98,12 +98,7 @@ public func stlm_model_close(_ model: OpaquePointer!) -> Int32 {
 }
 
 @c @implementation
-public func stlm_model_error(_ model: OpaquePointer!) -> UnsafePointer<CChar>! {
-    guard let model else { return stlm_status_text(STLM_NULL_POINTER) }
-    guard isAligned(UnsafeRawPointer(model)), stlm_object_is(head(model), modelMagic) != 0 || stlm_object_is(head(model), failedMagic) != 0
-    else { return stlm_status_text(STLM_NOT_OPEN) }
-    return UnsafeRawPointer(body(model)).assumingMemoryBound(to: CChar.self)
-}
+public func stlm_model_error(_ model: OpaquePointer!) -> UnsafePointer<CChar>! { sentence(model, modelMagic, or: failedMagic) }
 
 @c @implementation
 public func stlm_model_get_info(_ model: OpaquePointer!, _ info: UnsafeMutablePointer<stlm_model_info>!) -> Int32 {

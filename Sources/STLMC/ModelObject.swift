@@ -13,8 +13,18 @@ let failedMagic: UInt64 = 0x6C69_6166_4D4C_5453
 /// True if an object can begin there.
 func isAligned(_ address: UnsafeRawPointer) -> Bool { UInt(bitPattern: address) % UInt(STLM_ALIGNMENT) == 0 }
 
+/// What is behind an object's head.
+protocol ObjectBody {
+    /// What is in the head as long as it is open.
+    static var magic: UInt64 { get }
+    /// Of the last error. The first field: C reads it where the body begins.
+    var sentence: Sentence { get set }
+}
+
 /// What a `stlm_model` is, behind its head.
-struct ModelObject {
+struct ModelObject: ObjectBody {
+    static var magic: UInt64 { modelMagic }
+
     var sentence = Sentence()
     /// nil after an error.
     var model: Model?
@@ -31,26 +41,52 @@ func head(_ object: OpaquePointer) -> UnsafeMutablePointer<stlm_object> {
     UnsafeMutableRawPointer(object).assumingMemoryBound(to: stlm_object.self)
 }
 
-func body(_ model: OpaquePointer) -> ModelPointer {
-    (UnsafeMutableRawPointer(model) + headByteCount).assumingMemoryBound(to: ModelObject.self)
+@inline(__always)
+func body<Object: ObjectBody>(_ object: OpaquePointer) -> UnsafeMutablePointer<Object> {
+    (UnsafeMutableRawPointer(object) + headByteCount).assumingMemoryBound(to: Object.self)
 }
 
-/// Calls `work` with a model while no other thread is in it.
+/// Calls `work` with a model while no other thread is in it. The code of an error that it throws, whose sentence is then in the object.
 @inline(__always)
-func withModel(_ model: OpaquePointer?, _ work: (ModelPointer) -> Int32) -> Int32 {
-    guard let model else { return STLM_NULL_POINTER }
-    if !isAligned(UnsafeRawPointer(model)) { return STLM_NOT_OPEN }
-    switch stlm_object_enter(head(model), modelMagic) {
-    case 0:
-        let status = work(body(model))
-        stlm_object_leave(head(model))
-        return status
+func withModel(_ model: OpaquePointer?, _ work: (ModelPointer) throws(STLMError) -> Int32) -> Int32 { within(model, work) }
+
+/// The same with an object of either kind.
+@inline(__always)
+func within<Object: ObjectBody>(
+    _ object: OpaquePointer?, _ work: (UnsafeMutablePointer<Object>) throws(STLMError) -> Int32
+) -> Int32 {
+    let refusal = enter(object, Object.magic)
+    guard refusal == STLM_OK, let object else { return refusal }
+    let inner: UnsafeMutablePointer<Object> = body(object)
+    defer { stlm_object_leave(head(object)) }
+    do throws(STLMError) {
+        return try work(inner)
+    } catch {
+        return inner.pointee.fail(error)
+    }
+}
+
+/// STLM_OK if the thread is in the object now.
+@inline(never)
+private func enter(_ object: OpaquePointer?, _ magic: UInt64) -> Int32 {
+    guard let object else { return STLM_NULL_POINTER }
+    if !isAligned(UnsafeRawPointer(object)) { return STLM_NOT_OPEN }
+    switch stlm_object_enter(head(object), magic) {
+    case 0: return STLM_OK
     case 1: return STLM_NOT_OPEN
     default: return STLM_BUSY
     }
 }
 
-extension ModelObject {
+/// Where the sentence of an object is, if it is open with one of these words in its head; else that of a status.
+func sentence(_ object: OpaquePointer?, _ magic: UInt64, or other: UInt64) -> UnsafePointer<CChar> {
+    guard let object else { return stlm_status_text(STLM_NULL_POINTER) }
+    guard isAligned(UnsafeRawPointer(object)), stlm_object_is(head(object), magic) != 0 || stlm_object_is(head(object), other) != 0
+    else { return stlm_status_text(STLM_NOT_OPEN) }
+    return (UnsafeRawPointer(object) + headByteCount).assumingMemoryBound(to: CChar.self)
+}
+
+extension ObjectBody {
     /// Notes the sentence of a status.
     mutating func fail(_ status: Int32) -> Int32 {
         sentence.set(status)
@@ -58,41 +94,9 @@ extension ModelObject {
     }
 
     mutating func fail(_ status: Int32, _ template: StaticString, _ a: Int = 0, _ b: Int = 0) -> Int32 {
-        sentence.set(template, a, b)
+        sentence.set(template, Int64(a), Int64(b))
         return status
     }
 
-    mutating func fail(_ error: SessionError) -> Int32 { sentence.set(error) }
-}
-
-extension Sentence {
-    /// - Returns: the status of the error
-    mutating func set(_ error: SessionError) -> Int32 {
-        switch error {
-        case .contextOutOfRange(let asked, let maximum):
-            set("a context of %a is not to be had; this model has positions for 1 to %b", asked, maximum)
-            return STLM_BAD_OPTION
-        case .keptOutOfRange(let asked, let context):
-            set("keeping %a positions leaves no room in a context of %b; keep fewer, or open the session with a greater context", asked, context)
-            return STLM_BAD_OPTION
-        case .addressesExceeded(let context):
-            set("a context of %a takes more memory than this CPU can address; open the session with a smaller one", context)
-            return STLM_BAD_OPTION
-        case .tokenOutOfRange(let token, let size):
-            set("id %a is out of range; this model takes ids 0 to %b", Int(token), size - 1)
-            return STLM_BAD_TOKEN
-        case .contextFull(let needed, let context):
-            set("the text takes %a positions and the context has %b; open the session with a greater one or with STLM_SLIDES", needed, context)
-            return STLM_CONTEXT_FULL
-        case .arenaTooSmall(let have, let need):
-            set("the memory has %a bytes and %b are needed", have, need)
-            return STLM_TOO_SMALL
-        case .weightsDoNotFit(let limit, let least):
-            set("the weights may take %a bytes and need %b at least", limit, least)
-            return STLM_BAD_OPTION
-        case .notCausal:
-            set(STLM_NOT_CAUSAL)
-            return STLM_NOT_CAUSAL
-        }
-    }
+    mutating func fail(_ error: STLMError) -> Int32 { sentence.set(error) }
 }

@@ -14,7 +14,7 @@ public func stlm_self_check_bytes(_ model: OpaquePointer!) -> Int {
             byteCount = try SelfCheck.byteCount(model)
             return STLM_OK
         } catch {
-            return object.pointee.fail(error)
+            return object.pointee.fail(.session(error))
         }
     }
     return byteCount
@@ -48,7 +48,7 @@ public func stlm_self_check(
             if status != STLM_WORKING { check.pointee.magic = 0 }
             return status
         } catch {
-            return object.pointee.fail(error)
+            return object.pointee.fail(.session(error))
         }
     }
 }

@@ -1,4 +1,5 @@
 import CSTLM
+import ModelFile
 
 /// The bytes of a literal as C takes them; a static string ends with a zero byte.
 func cString(_ text: StaticString) -> UnsafePointer<CChar> { UnsafeRawPointer(text.utf8Start).assumingMemoryBound(to: CChar.self) }
@@ -27,7 +28,7 @@ public func stlm_status_text(_ status: Int32) -> UnsafePointer<CChar>! {
     case STLM_CANCELLED: "the work was cancelled by stlm_cancel"
     case STLM_NOT_CAUSAL: "the model sees the whole text at once (it is not causal), so that this cannot be done with it"
     case STLM_CANNOT_GENERATE: "the model gives something else than it takes, so that nothing it writes can be fed back"
-    case STLM_NOT_WRITTEN: "the session could not be written; no more bytes were taken"
+    case STLM_NOT_WRITTEN: "the session could not be written: no more bytes were taken; make room for it, and save it again"
     case STLM_BAD_SESSION_FILE: "this is no session file that this session can go on from"
     case STLM_EMPTY_PROMPT: "the prompt is empty and the model has no token that begins a text; give one"
     case STLM_NO_TRANSCRIPT: "the model file has no transcript to check against; pack it again with stlm-pack"
@@ -43,69 +44,51 @@ struct Sentence {
     static let capacity = 512
 
     private var bytes = InlineArray<512, UInt8>(repeating: 0)
-    private var count = 0
 
-    /// Begins anew with a template: `%a` and `%b` are numbers, `%n` a name, which is cut where the sentence would not fit, `%d` another.
+    /// A template: `%a` and `%b` are numbers, `%n` a name, which is cut where the sentence would not fit, `%d` another.
+    @inline(never)
     mutating func set(
-        _ template: StaticString, name: UnsafePointer<CChar>? = nil, detail: UnsafePointer<CChar>? = nil, _ a: Int = 0, _ b: Int = 0
+        _ template: StaticString, name: UnsafePointer<CChar>? = nil, detail: UnsafePointer<CChar>? = nil, _ a: Int64 = 0, _ b: Int64 = 0
     ) {
-        count = 0
-        var k = 0
-        while k < template.utf8CodeUnitCount {
-            let byte = template.utf8Start[k]
-            if byte == UInt8(ascii: "%"), k + 1 < template.utf8CodeUnitCount {
-                switch template.utf8Start[k + 1] {
-                case UInt8(ascii: "n"): if let name { append(name, limit: 256) }
-                case UInt8(ascii: "d"): if let detail { append(detail, limit: 100) }
-                case UInt8(ascii: "a"): append(a)
-                default: append(b)
+        fill { buffer in
+            var writer = SentenceWriter(buffer: buffer), k = 0
+            while k < template.utf8CodeUnitCount {
+                let byte = template.utf8Start[k]
+                if byte == UInt8(ascii: "%"), k + 1 < template.utf8CodeUnitCount {
+                    switch template.utf8Start[k + 1] {
+                    case UInt8(ascii: "n"): if let name { writer.append(name, limit: 256) }
+                    case UInt8(ascii: "d"): if let detail { writer.append(detail, limit: 100) }
+                    case UInt8(ascii: "a"): writer.append(a)
+                    default: writer.append(b)
+                    }
+                    k += 2
+                } else {
+                    writer.append(byte)
+                    k += 1
                 }
-                k += 2
-            } else {
-                append(byte)
-                k += 1
             }
+            return writer.count
         }
-        bytes[count] = 0
     }
 
     /// The sentence of a status that needs no names or numbers.
-    mutating func set(_ status: Int32) {
-        count = 0
-        append(stlm_status_text(status), limit: Self.capacity)
-        bytes[count] = 0
-    }
+    mutating func set(_ status: Int32) { set("%n", name: stlm_status_text(status)) }
 
-    /// Begins anew with what `write` puts into a buffer; it returns the count.
+    /// What `write` puts into a buffer; it returns the count.
     mutating func fill(_ write: (UnsafeMutableBufferPointer<UInt8>) -> Int) {
-        count = withUnsafeMutableBytes(of: &bytes) {
+        let count = withUnsafeMutableBytes(of: &bytes) {
             write(UnsafeMutableBufferPointer(start: $0.baseAddress!.assumingMemoryBound(to: UInt8.self), count: Self.capacity - 1))
         }
         bytes[count] = 0
     }
+}
 
-    private mutating func append(_ byte: UInt8) {
-        if count == Self.capacity - 1 { return }
-        bytes[count] = byte
-        count += 1
-    }
-
-    private mutating func append(_ text: UnsafePointer<CChar>, limit: Int) {
+extension SentenceWriter {
+    fileprivate mutating func append(_ text: UnsafePointer<CChar>, limit: Int) {
         var k = 0
         while k < limit, text[k] != 0 {
             append(UInt8(bitPattern: text[k]))
             k += 1
-        }
-    }
-
-    private mutating func append(_ number: Int) {
-        if number < 0 { append(UInt8(ascii: "-")) }
-        let value = number.magnitude
-        var divisor: UInt = 1
-        while value / divisor >= 10 { divisor *= 10 }
-        while divisor > 0 {
-            append(UInt8(ascii: "0") + UInt8(value / divisor % 10))
-            divisor /= 10
         }
     }
 }

@@ -39,7 +39,7 @@ public struct Tokenizer {
 
     /// The bytes that a token stands for; none for a token beyond the pieces.
     public func piece(_ token: UInt32) -> UnsafeBufferPointer<UInt8> {
-        guard Int(token) < pieceCount else { return UnsafeBufferPointer(start: nil, count: 0) }
+        guard token < UInt32(pieceCount) else { return UnsafeBufferPointer(start: nil, count: 0) }
         let start = Int(pieceOffsets[Int(token)])
         return UnsafeBufferPointer(start: pieceBytes + start, count: Int(pieceOffsets[Int(token) + 1]) - start)
     }

@@ -98,14 +98,25 @@ enum CProgram {
 
     /// A static program for a board, with musl as Tools/boards/build finds it.
     static func link(_ source: String, for board: Board, _ program: String) throws {
-        let musl = ["/usr", Package.path(".build/boards/musl-\(board.name == "aarch64" ? "arm64" : "amd64")/usr")]
-            .first { FileManager.default.fileExists(atPath: "\($0)/lib/\(board.name)-linux-musl/crt1.o") }
-        guard let musl else { throw CompileError(description: "there is no musl for \(board)") }
-        let target = "\(board.name)-linux-musl", library = "\(musl)/lib/\(target)", object = program + ".o"
+        let debian: String, musl: String, flags: [String]
+        switch board.name {
+        case "aarch64": (debian, musl, flags) = ("arm64", "aarch64-linux-musl", [])
+        case "armv7":
+            (debian, musl, flags) = ("armhf", "arm-linux-musleabihf", ["-march=armv7-a", "-mthumb", "-mfloat-abi=hard", "-mfpu=vfpv3-d16"])
+        case "armv6": (debian, musl, flags) = ("armel", "arm-linux-musleabi", ["-mcpu=arm1176jzf-s", "-mfloat-abi=soft"])
+        default: (debian, musl, flags) = ("amd64", "x86_64-linux-musl", [])
+        }
+        let fetched = Package.path(".build/boards/musl-\(debian)/usr")
+        let root = ["/usr", fetched].first { FileManager.default.fileExists(atPath: "\($0)/lib/\(musl)/crt1.o") }
+        guard let root else { throw CompileError(description: "there is no musl for \(board)") }
+        // libgcc's functions, which 32-bit ARM calls.
+        let builtins = FileManager.default.enumerator(atPath: fetched + "/lib/gcc")?.compactMap { $0 as? String }.filter { $0.hasSuffix("/libgcc.a") } ?? []
+        let library = "\(root)/lib/\(musl)", object = program + ".o"
         for words in [
-            ["clang", "--target=\(target)", "-nostdlibinc", "-isystem", "\(musl)/include/\(target)", "-O2", "-I", board.folder, "-c", source, "-o", object],
+            ["clang", "--target=\(musl)", "-nostdlibinc", "-isystem", "\(root)/include/\(musl)", "-O2"] + flags
+                + ["-I", board.folder, "-c", source, "-o", object],
             ["ld.lld", "-static", "--gc-sections", "--strip-all", "-o", program, "\(library)/crt1.o", "\(library)/crti.o", object,
-                "\(board.folder)/libstlm.a", "\(library)/libc.a", "\(library)/crtn.o"],
+                "\(board.folder)/libstlm.a", "\(library)/libc.a"] + builtins.map { "\(fetched)/lib/gcc/\($0)" } + ["\(library)/crtn.o"],
         ] {
             let outcome = try Program.call(tool(words[0]), Array(words.dropFirst()))
             if outcome.status != 0 { throw CompileError(description: outcome.errors) }

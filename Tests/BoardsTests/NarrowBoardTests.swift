@@ -65,6 +65,45 @@ import Testing
         #expect(refused > count / 2 && refused < count)
     }
 
+    @Test(arguments: boards) func idsThatNoIntHoldsAreOutOfRange(_ board: Board) throws {
+        let model = Package.path("Formats/vectors/tokens.stlm"), out = place.path("logits.npy")
+        for id in ["2147483648", "4294967295"] {
+            for words in [[model, "--ids", "1 \(id)", "-n", "1"], ["logits", model, "--ids", "1 \(id)", "--out", out]] {
+                let ordinary = try Program.run.call(words), narrow = try board.run(words)
+                #expect(narrow.status == 1 && narrow.errors.contains("id \(id) is out of range"), "\(narrow.errors)")
+                #expect(narrow.status == ordinary.status && narrow.errors == ordinary.errors)
+            }
+        }
+    }
+
+    /// A session file whose numbers were replaced, all checksums right again.
+    @Test(arguments: boards) func numbersOfASessionThatNoIntHoldsAreRefused(_ board: Board) throws {
+        let model = Package.path("Formats/vectors/tokens.stlm"), saved = place.path("session")
+        let words = [model, "--ids", "1 2 3", "-n", "3", "--seed", "1", "--ignore-eos", "--repeat-penalty", "1.2", "--repeat-window", "4"]
+        #expect(try Program.run.call(words + ["--save-session", saved]).status == 0)
+        let file = try [UInt8](Data(contentsOf: URL(fileURLWithPath: saved)))
+        // Inputs: all of them but the last, the last, and what the penalty looks back at.
+        for offset in [64, 64 + 4 * 4, 64 + 6 * 4] {
+            var bytes = file
+            (bytes[offset], bytes[offset + 3]) = (1, 0x80)
+            let sum = bytes.withUnsafeBytes { CRC32.of($0.baseAddress!, byteCount: $0.count - 4) }
+            for k in 0..<4 { bytes[bytes.count - 4 + k] = UInt8(truncatingIfNeeded: sum >> UInt32(8 * k)) }
+            let path = try place.file("damaged", bytes), words = [model, "--ids", "1", "-n", "1", "--session", path]
+            let ordinary = try Program.run.call(words), narrow = try board.run(words)
+            #expect(narrow.status == 1 && narrow.errors.contains("holds numbers that no session has"), "\(offset): \(narrow.errors)")
+            #expect(narrow.status == ordinary.status && narrow.errors == ordinary.errors)
+        }
+    }
+
+    /// Every wrong use through C, as on boards of 64 bits.
+    @Test(.enabled(if: CProgram.clang != nil), arguments: boards) func misuseInCIsSafe(_ board: Board) throws {
+        let program = place.path("misuse")
+        try CProgram.link(Package.path("Tests/CProgram/misuse.c"), for: board, program)
+        let emulator = try #require(Package.find(board.emulator!))
+        let outcome = try Program.call(emulator, ["-cpu", board.cpu!, program, Package.path("Formats/vectors/pieces.stlm")])
+        #expect(outcome.status == 0 && outcome.text == "as it should be\n", "\(outcome.text)\(outcome.errors)")
+    }
+
     @Test(arguments: boards) func refusesAFileOfTwoGigabytes(_ board: Board) throws {
         // A hole: it takes no room.
         let model = try place.file("large.stlm", [0x89])

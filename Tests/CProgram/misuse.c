@@ -143,6 +143,39 @@ static void constrain(void) {
     free(memory);
 }
 
+/* Numbers that no int32_t holds: on boards of 32 bits they are no whole numbers of Swift's either. */
+static void wide_numbers(void) {
+    static const uint32_t numbers[] = {1u << 31, UINT32_MAX - 1, UINT32_MAX};
+    stlm_session *session = opened();
+    for (int k = 0; k < 3; k++) {
+        char part[40];
+        EXPECT(stlm_reset(session), STLM_OK);
+        EXPECT(stlm_prompt_ids(session, &numbers[k], 1), STLM_OK);
+        EXPECT((int32_t)(intptr_t)work(session), STLM_BAD_TOKEN);
+        snprintf(part, sizeof part, "id %u is out of range", (unsigned)numbers[k]);
+        if (!strstr(stlm_session_error(session), part)) failures++, puts(stlm_session_error(session));
+        for (size_t field = 0; field < sizeof(struct stlm_sampling) / sizeof(uint32_t); field++) {
+            struct stlm_sampling sampling = options.sampling;
+            memcpy((char *)&sampling + field * sizeof(uint32_t), &numbers[k], sizeof(uint32_t));
+            EXPECT(stlm_set_sampling(session, &sampling), STLM_BAD_OPTION);
+        }
+        /* Each word of the options behind their size; the last but one is STLM_KEPT_DEFAULT, the quantum may be anything. */
+        for (size_t at = 4; at < sizeof options; at += 4) {
+            struct stlm_options wrong = options;
+            memcpy((char *)&wrong + at, &numbers[k], sizeof(uint32_t));
+            const int may_be = at == offsetof(struct stlm_options, quantum) || at == offsetof(struct stlm_options, quantum) + 4
+                || (at == offsetof(struct stlm_options, kept) && numbers[k] == STLM_KEPT_DEFAULT);
+            if ((stlm_session_bytes(model, &wrong) == 0) == may_be) failures++, printf("word %u of the options: %s\n", (unsigned)at, stlm_model_error(model));
+        }
+    }
+    EXPECT(stlm_set_limits(session, UINT64_MAX - 1, (uint64_t)1 << 32), STLM_OK);
+    EXPECT(stlm_reset(session), STLM_OK);
+    EXPECT(stlm_prompt(session, "the", 3), STLM_OK);
+    for (int k = 0; k < 100; k++)
+        if (stlm_step(session) < 0) failures++, puts(stlm_session_error(session));
+    EXPECT(stlm_session_close(session), STLM_OK);
+}
+
 int main(int count, char **words) {
     if (count != 2) return 2;
     const size_t model_bytes = stlm_model_bytes();
@@ -181,6 +214,7 @@ int main(int count, char **words) {
     EXPECT(stlm_step((stlm_session *)((char *)session_memory + 8)), STLM_NOT_OPEN);
     EXPECT(stlm_step(0), STLM_NULL_POINTER);
 
+    wide_numbers();
     constrain();
     run_race();
     run_cancel();

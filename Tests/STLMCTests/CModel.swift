@@ -178,31 +178,3 @@ final class CSession: @unchecked Sendable {
         }, Unmanaged.passUnretained(rest).toOpaque()))
     }
 }
-
-/// Small models as files.
-enum CFixture {
-    static let folder = try! TemporaryFolder()
-    /// No begin token, four merges; context 16, at most 32.
-    static let merges = file("merges.stlm", merging { _ in })
-    /// Begin token 1, a tokenizer of characters that puts a space first; context 16.
-    static let begins = file("begins.stlm", try! SyntheticLlama2 { $0.vocabularySize = SyntheticTokenizer.llama2VocabularySize }
-        .packed(.int8, tokenizer: SyntheticTokenizer.llama2()).bytes)
-    static let bare = file("bare.stlm", try! SyntheticSTLM().packedBytes(.int8))
-    static let notCausal = file("notcausal.stlm", merging { $0.isCausal = false })
-    static let slots = file("slots.stlm", try! SyntheticSTLM(embedder: "byte_level", head: "byte_level").packedBytes(.int8))
-    static let decoder = file("decoder.stlm", try! SyntheticSTLM(embedder: "byte_level", head: "byte_decoder").packedBytes(.int8))
-    /// Blocks in, tokens out.
-    static let pooled = file("pooled.stlm", try! SyntheticSTLM(embedder: "byte_level", head: "generic") {
-        ($0.tokenizerType, $0.vocabularySize) = ("bpe", SyntheticTokenizer.mergesVocabularySize)
-    }.packedBytes(.int8, tokenizer: SyntheticTokenizer.merges))
-    static let written = [merges, begins, slots, decoder]
-
-    private static func merging(_ change: (inout SyntheticSTLM) -> Void) -> [UInt8] {
-        try! SyntheticSTLM {
-            $0.vocabularySize = SyntheticTokenizer.mergesVocabularySize
-            change(&$0)
-        }.packedBytes(.int8, tokenizer: SyntheticTokenizer.merges)
-    }
-
-    private static func file(_ name: String, _ bytes: [UInt8]) -> String { try! folder.file(name, bytes) }
-}

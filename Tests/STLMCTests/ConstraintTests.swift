@@ -14,7 +14,7 @@ import Testing
         return memory
     }
 
-    @Test(arguments: CFixture.written, ["", "the end"]) func textIsThatOfStlmRun(_ path: String, _ prompt: String) throws {
+    @Test(arguments: SmallModels.written, ["", "the end"]) func textIsThatOfStlmRun(_ path: String, _ prompt: String) throws {
         let folder = try TemporaryFolder(), file = try folder.file("g", Array(Self.grammar.utf8)), model = try CModel(path)
         for seed in [1, 2, 7] as [UInt64] {
             let run = try Program.run.call([
@@ -40,7 +40,7 @@ import Testing
     }
 
     /// After each prompt a constraint begins anew, and once it is cleared all may be drawn again.
-    @Test(arguments: CFixture.written) func aConstraintHoldsForEachPrompt(_ path: String) throws {
+    @Test(arguments: SmallModels.written) func aConstraintHoldsForEachPrompt(_ path: String) throws {
         let model = try CModel(path), free = try model.session { $0.sampling.temperature = 65_536 }
         let session = try model.session { $0.sampling.temperature = 65_536 }
         let memory = try constrain(session, STLM_CHOICES, "the\nthen\nt\u{E9}a")
@@ -69,7 +69,7 @@ import Testing
     }
 
     @Test func refusalsAreCodesAndSentences() throws {
-        let model = try CModel(CFixture.merges), session = try model.session()
+        let model = try CModel(SmallModels.merges), session = try model.session()
         let byteCount = stlm_constraint_bytes(model.pointer), memory = AlignedMemory(byteCount + 64)
         func set(_ kind: UInt32, _ text: String?, _ start: UnsafeMutableRawPointer? = nil, _ count: Int? = nil) -> Int32 {
             stlm_set_constraint(session.pointer, kind, text, text?.utf8.count ?? 0, start ?? memory.start, count ?? byteCount)
@@ -85,7 +85,7 @@ import Testing
         #expect(set(0, "root") == STLM_BAD_GRAMMAR && stlm_clear_constraint(session.pointer) == STLM_OK)
         #expect(stlm_prompt(session.pointer, CText.the, 3) == STLM_OK)
         #expect(set(1, "the") == STLM_WRONG_ORDER && stlm_clear_constraint(session.pointer) == STLM_WRONG_ORDER)
-        let bare = try CModel(CFixture.bare)
+        let bare = try CModel(SmallModels.bare)
         #expect(stlm_constraint_bytes(bare.pointer) == 0 && bare.sentence.contains("without a tokenizer"))
         #expect(stlm_constraint_bytes(nil) == 0 && stlm_set_constraint(nil, 0, "a", 1, memory.start, byteCount) == STLM_NULL_POINTER)
     }

@@ -7,7 +7,7 @@ import Testing
 
 /// Wrong use is a code and a sentence, never a crash, and changes nothing.
 @Suite struct MisuseTests {
-    private let model = try! CModel(CFixture.merges)
+    private let model = try! CModel(SmallModels.merges)
 
     private func expect(_ status: Int32, _ session: CSession, _ code: Int32, _ part: String, location: SourceLocation = #_sourceLocation) {
         #expect(status == code, sourceLocation: location)
@@ -29,7 +29,7 @@ import Testing
     @Test func memoryOfAModelIsChecked() throws {
         let count = stlm_model_bytes(), memory = AlignedMemory(count + 64)
         var pointer: OpaquePointer?
-        let path = CFixture.merges
+        let path = SmallModels.merges
         #expect(stlm_model_open(nil, count, path, &pointer) == STLM_NULL_POINTER && pointer == nil)
         #expect(stlm_model_open(memory.start, count, nil, &pointer) == STLM_NULL_POINTER)
         #expect(stlm_model_open(memory.start, count, path, nil) == STLM_NULL_POINTER)
@@ -48,13 +48,13 @@ import Testing
         #expect(sentence().contains("/nowhere/at all.stlm") && sentence().contains("No such file"), "\(sentence())")
         #expect(stlm_model_open(memory.start, count, String(repeating: "x", count: 5_000), &pointer) == STLM_NO_FILE)
         #expect(sentence().utf8.count < 500)
-        #expect(stlm_model_open(memory.start, count, CFixture.folder.url.path, &pointer) == STLM_NO_FILE)
+        #expect(stlm_model_open(memory.start, count, SmallModels.folder.url.path, &pointer) == STLM_NO_FILE)
         #expect(stlm_model_open_descriptor(memory.start, count, 999, &pointer) == STLM_NO_FILE && sentence().contains("999"))
         // A model that failed is no model.
         var options = stlm_options()
         #expect(stlm_options_default(pointer, &options) == STLM_NOT_OPEN && stlm_model_close(pointer) == STLM_NOT_OPEN)
 
-        var bytes = [UInt8](try Data(contentsOf: URL(fileURLWithPath: CFixture.merges)))
+        var bytes = [UInt8](try Data(contentsOf: URL(fileURLWithPath: SmallModels.merges)))
         let file = AlignedMemory(bytes.count + 64)
         file.start.copyMemory(from: bytes, byteCount: bytes.count)
         #expect(stlm_model_open_memory(memory.start, count, nil, bytes.count, &pointer) == STLM_NULL_POINTER)
@@ -70,14 +70,14 @@ import Testing
     }
 
     @Test func aDescriptorAndMemoryOpenTheSameModel() throws {
-        let handle = try #require(FileHandle(forReadingAtPath: CFixture.merges))
+        let handle = try #require(FileHandle(forReadingAtPath: SmallModels.merges))
         let memory = AlignedMemory(stlm_model_bytes())
         var pointer: OpaquePointer?
         #expect(stlm_model_open_descriptor(memory.start, memory.count, handle.fileDescriptor, &pointer) == STLM_OK)
         try handle.close()
         var first = stlm_model_info(), second = stlm_model_info()
         #expect(stlm_model_get_info(pointer, &first) == STLM_OK)
-        let other = try CModel([UInt8](Data(contentsOf: URL(fileURLWithPath: CFixture.merges))))
+        let other = try CModel([UInt8](Data(contentsOf: URL(fileURLWithPath: SmallModels.merges))))
         #expect(stlm_model_get_info(other.pointer, &second) == STLM_OK)
         #expect(first.file_bytes == second.file_bytes && first.vocabulary_size == 262 && first.begin_token == .max && first.has_tokenizer == 1)
         #expect(try other.session().answer("the") == model.session().answer("the"))
@@ -87,7 +87,7 @@ import Testing
     }
 
     @Test func aModelWithSessionsStaysOpen() throws {
-        let own = try CModel(CFixture.merges)
+        let own = try CModel(SmallModels.merges)
         var session: CSession? = try own.session()
         #expect(stlm_model_close(own.pointer) == STLM_SESSIONS_OPEN && own.sentence.contains("1 open sessions"))
         #expect(try session!.answer("the").count > 0)
@@ -176,7 +176,7 @@ import Testing
             { stlm_score($0, "a", 1) }, { stlm_set_limits($0, 1, 1) }, { stlm_prompt_ids($0, [1], 1) }, { stlm_add_stop($0, "a", 1) },
             { stlm_save_descriptor($0, 1) }, { stlm_restore_descriptor($0, 1) },
         ]
-        let closed = AlignedMemory(session.memory.count), own = try CModel(CFixture.merges)
+        let closed = AlignedMemory(session.memory.count), own = try CModel(SmallModels.merges)
         var options = try own.options(), place: OpaquePointer?
         #expect(stlm_session_open(own.pointer, &options, closed.start, closed.count, &place) == STLM_OK)
         #expect(stlm_session_close(place) == STLM_OK)
@@ -198,16 +198,20 @@ import Testing
         #expect(session.progress.ending == UInt32(STLM_ENDING_CONTEXT))
         #expect { try session.answer(ids: [262]) } throws: { ($0 as? Failure)?.status == STLM_BAD_TOKEN }
         #expect(session.sentence.contains("id 262"))
+        for id in [1 << 31, .max] as [UInt32] {
+            #expect { try session.answer(ids: [id]) } throws: { ($0 as? Failure)?.status == STLM_BAD_TOKEN }
+            #expect(session.sentence.contains("id \(id) is out of range"), "\(session.sentence)")
+        }
 
-        let bare = try CModel(CFixture.bare).session()
+        let bare = try CModel(SmallModels.bare).session()
         expect(stlm_prompt(bare.pointer, "a", 1), bare, STLM_NO_TOKENIZER, "without a tokenizer")
         expect(stlm_score(bare.pointer, "a", 1), bare, STLM_NO_TOKENIZER, "without a tokenizer")
         expect(stlm_prompt_ids(bare.pointer, nil, 0), bare, STLM_EMPTY_PROMPT, "empty")
-        let blocks = try CModel(CFixture.slots).session()
+        let blocks = try CModel(SmallModels.slots).session()
         expect(stlm_prompt_ids(blocks.pointer, [1, 2, 3], 3), blocks, STLM_BAD_TOKEN, "no whole number of blocks")
-        let pooled = try CModel(CFixture.pooled).session()
+        let pooled = try CModel(SmallModels.pooled).session()
         expect(stlm_prompt(pooled.pointer, "the", 3), pooled, STLM_CANNOT_GENERATE, "fed back")
-        let notCausal = try CModel(CFixture.notCausal).session()
+        let notCausal = try CModel(SmallModels.notCausal).session()
         expect(stlm_score(notCausal.pointer, "the", 3), notCausal, STLM_NOT_CAUSAL, "not causal")
         expect(stlm_save_descriptor(notCausal.pointer, 1), notCausal, STLM_NOT_CAUSAL, "not causal")
     }

@@ -16,7 +16,7 @@ import Testing
     }
 
     /// Saved after any step that a token was drawn in or after, a session goes on in another with the same tokens.
-    @Test(arguments: CFixture.written) func aSessionGoesOnInAnother(_ path: String) throws {
+    @Test(arguments: SmallModels.written) func aSessionGoesOnInAnother(_ path: String) throws {
         let model = try CModel(path), whole = try session(model)
         whole.limit(24)
         try whole.answer("the end")
@@ -52,7 +52,7 @@ import Testing
     }
 
     @Test func filesOfOthersAndDamagedOnesAreRefused() throws {
-        let model = try CModel(CFixture.merges), first = try session(model)
+        let model = try CModel(SmallModels.merges), first = try session(model)
         first.limit(5)
         try first.answer("the end")
         let file = try first.saved(), other = try session(model)
@@ -72,14 +72,14 @@ import Testing
         bytes = file
         bytes[bytes.count - 9] ^= 1
         try refuse(bytes, STLM_BAD_SESSION_FILE, "damaged")
-        let begins = try session(CModel(CFixture.begins))
+        let begins = try session(CModel(SmallModels.begins))
         begins.limit(2)
         try begins.answer("the")
         try refuse(begins.saved(), STLM_BAD_SESSION_FILE, "another model")
         let narrow = try model.session { $0.kv_type = UInt32(STLM_KV_INT4) }
         narrow.limit(2)
         try narrow.answer("the")
-        try refuse(narrow.saved(), STLM_BAD_SESSION_FILE, "type 2")
+        try refuse(narrow.saved(), STLM_BAD_SESSION_FILE, "keys and values of type int4 and this session of type int16;")
         let short = try model.session { $0.context = 4 }
         #expect { try short.restore(file) } throws: { ($0 as? Failure)?.status == STLM_CONTEXT_FULL }
         try other.restore(file)
@@ -87,7 +87,7 @@ import Testing
     }
 
     @Test func descriptorsTakeAndGiveSessions() throws {
-        let folder = try TemporaryFolder(), path = try folder.file("s", []), model = try CModel(CFixture.merges), first = try session(model)
+        let folder = try TemporaryFolder(), path = try folder.file("s", []), model = try CModel(SmallModels.merges), first = try session(model)
         first.limit(5)
         try first.answer("the end")
         let handle = try #require(FileHandle(forUpdatingAtPath: path))
@@ -98,8 +98,15 @@ import Testing
         second.limit(5)
         #expect(stlm_restore_descriptor(second.pointer, handle.fileDescriptor) == STLM_OK)
         #expect(try second.answer("") == first.answer(""))
-        #expect(stlm_save_descriptor(first.pointer, 987) == STLM_NOT_WRITTEN && first.sentence.contains("987"))
+        #expect(stlm_save_descriptor(first.pointer, 987) == STLM_NOT_WRITTEN)
+        #expect(first.sentence.contains("written to descriptor 987 (Bad file descriptor); open"), "\(first.sentence)")
+        // What the system refuses to read is no file that ends early.
         #expect(stlm_restore_descriptor(first.pointer, 987) == STLM_BAD_SESSION_FILE)
-        #expect(stlm_save(first.pointer, { _, _, _ in 1 }, nil) == STLM_NOT_WRITTEN)
+        #expect(first.sentence.contains("read from descriptor 987 (Bad file descriptor); open"), "\(first.sentence)")
+        let directory = open(folder.url.path, O_RDONLY)
+        defer { close(directory) }
+        #expect(stlm_restore_descriptor(first.pointer, directory) == STLM_BAD_SESSION_FILE && first.sentence.contains("(Is a directory)"))
+        #expect(stlm_restore_descriptor(first.pointer, handle.fileDescriptor) == STLM_BAD_SESSION_FILE && first.sentence.contains("ends early"))
+        #expect(stlm_save(first.pointer, { _, _, _ in 1 }, nil) == STLM_NOT_WRITTEN && first.sentence.contains("make room"))
     }
 }

@@ -8,7 +8,7 @@ import Testing
 @Suite struct ScoreTests {
     private static let text = "the end of the thesis is that they then thaw the teeth"
 
-    @Test(.enabled(if: Program.run.exists), arguments: CFixture.written + [CFixture.pooled], [UInt64(1), 1 << 24])
+    @Test(.enabled(if: Program.run.exists), arguments: SmallModels.written + [SmallModels.pooled], [UInt64(1), 1 << 24])
     func costsAreThoseOfStlmRun(_ path: String, _ quantum: UInt64) throws {
         let folder = try TemporaryFolder(), model = try CModel(path)
         for context in [5, 16] {
@@ -27,7 +27,7 @@ import Testing
     }
 
     /// A text costs what its beginning costs and what the rest costs after it.
-    @Test(arguments: [CFixture.merges, CFixture.begins, CFixture.slots, CFixture.decoder])
+    @Test(arguments: [SmallModels.merges, SmallModels.begins, SmallModels.slots, SmallModels.decoder])
     func aContinuationCostsTheRest(_ path: String) throws {
         let model = try CModel(path)
         let session = try model.session()
@@ -39,7 +39,7 @@ import Testing
         let both = try session.score(" the bee at")
         #expect(both.cost == second.cost + third.cost && both.count == second.count + third.count)
         #expect(second.count > 0 && third.count > 0)
-        if path == CFixture.begins || path == CFixture.merges {
+        if path == SmallModels.begins || path == SmallModels.merges {
             stlm_reset(session.pointer)
             let all = try session.score("the end the bee at"), first = try { stlm_reset(session.pointer); return try session.score("the end") }()
             #expect(all.cost == first.cost + both.cost && all.count == first.count + both.count)
@@ -57,7 +57,7 @@ import Testing
     }
 
     @Test func aContinuationThatDoesNotFitIsRefused() throws {
-        let session = try CModel(CFixture.merges).session { $0.context = 10 }
+        let session = try CModel(SmallModels.merges).session { $0.context = 10 }
         session.limit(0)
         try session.answer("the end")
         #expect { _ = try session.score(String(repeating: " the end", count: 9)) } throws: { ($0 as? Failure)?.status == STLM_CONTEXT_FULL }

@@ -29,7 +29,7 @@ import Testing
         }
     }
 
-    private static let bytes = [UInt8](try! Data(contentsOf: URL(fileURLWithPath: CFixture.merges)))
+    private static let bytes = [UInt8](try! Data(contentsOf: URL(fileURLWithPath: SmallModels.merges)))
 
     /// The bytes of a model with what `change` makes of its transcript's record in the table of regions and of the transcript.
     private func transcript(_ change: (inout RegionRecord, inout [UInt8]) -> Void) throws -> [UInt8] {
@@ -56,7 +56,7 @@ import Testing
         return bytes
     }
 
-    @Test(arguments: CFixture.written + [CFixture.bare, CFixture.notCausal, CFixture.pooled]) func everyPackedFileIsRight(_ path: String) throws {
+    @Test(arguments: SmallModels.written + [SmallModels.bare, SmallModels.notCausal, SmallModels.pooled]) func everyPackedFileIsRight(_ path: String) throws {
         let check = Check(try CModel(path))
         #expect(check.all() == STLM_OK, "\(check.model.sentence)")
         // Weights, then for each type a session, the layers and 8 positions.
@@ -91,7 +91,7 @@ import Testing
     }
 
     @Test func wrongUseIsACode() throws {
-        let check = Check(try CModel(CFixture.merges)), other = try CModel(CFixture.begins), model = check.model.pointer
+        let check = Check(try CModel(SmallModels.merges)), other = try CModel(SmallModels.begins), model = check.model.pointer
         let start = check.memory.start, count = check.memory.count
         #expect(stlm_self_check_bytes(nil) == 0 && stlm_self_check(nil, start, count, &check.step) == STLM_NULL_POINTER)
         #expect(stlm_self_check(model, nil, count, &check.step) == STLM_NULL_POINTER)
@@ -112,7 +112,7 @@ import Testing
 
     /// Sessions of the model go on meanwhile, with the same text.
     @Test func aSessionGoesOnMeanwhile() throws {
-        let model = try CModel(CFixture.merges), check = Check(model), alone = try model.session(), beside = try model.session()
+        let model = try CModel(SmallModels.merges), check = Check(model), alone = try model.session(), beside = try model.session()
         for session in [alone, beside] { session.limit(8) }
         let text = try alone.answer("the end")
         try beside.check(stlm_prompt(beside.pointer, CText.theEnd, 7))

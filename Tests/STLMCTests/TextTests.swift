@@ -15,7 +15,7 @@ import Testing
 
     private static let long = "the end of the thesis is that they then thaw the teeth of the other"
 
-    @Test(arguments: CFixture.written, ["", "the", "then the é\u{301}", " the teeth"])
+    @Test(arguments: SmallModels.written, ["", "the", "then the é\u{301}", " the teeth"])
     func textIsThatOfStlmRun(_ path: String, _ prompt: String) throws {
         let model = try CModel(path)
         for seed in [0, 3, 8] as [UInt64] {
@@ -33,7 +33,7 @@ import Testing
         }
     }
 
-    @Test(arguments: CFixture.written, [UInt64(1), 40_000])
+    @Test(arguments: SmallModels.written, [UInt64(1), 40_000])
     func slidesAsStlmRun(_ path: String, _ quantum: UInt64) throws {
         let model = try CModel(path)
         for (prompt, context) in [("the", 12), (Self.long, 5), (Self.long, 16), ("", 3)] {
@@ -51,7 +51,7 @@ import Testing
         }
     }
 
-    @Test(arguments: CFixture.written) func stopsAndLimitsAsStlmRun(_ path: String) throws {
+    @Test(arguments: SmallModels.written) func stopsAndLimitsAsStlmRun(_ path: String) throws {
         let model = try CModel(path)
         for seed in 1...6 as ClosedRange<UInt64> {
             let words = [path, "-p", "the", "--seed", "\(seed)", "--temp", "1", "--ignore-eos", "--slide"]
@@ -82,7 +82,7 @@ import Testing
     }
 
     @Test func idsAreThoseOfStlmRun() throws {
-        for path in [CFixture.bare, CFixture.merges] {
+        for path in [SmallModels.bare, SmallModels.merges] {
             let model = try CModel(path)
             let expected = try written([path, "--ids", "3 1 4 1 5", "-n", "9", "--seed", "7", "--temp", "1", "--ignore-eos"])
             let other = try model.session {
@@ -96,12 +96,12 @@ import Testing
     }
 
     @Test func aModelThatIsNotCausalWritesAsStlmRun() throws {
-        let model = try CModel(CFixture.notCausal), session = try model.session { $0.quantum = 1 }
-        #expect(try session.answer("the") == written([CFixture.notCausal, "-p", "the", "--seed", "0"]))
+        let model = try CModel(SmallModels.notCausal), session = try model.session { $0.quantum = 1 }
+        #expect(try session.answer("the") == written([SmallModels.notCausal, "-p", "the", "--seed", "0"]))
     }
 
     /// A second prompt goes on after the first answer, as in a run that goes on with a saved session.
-    @Test(arguments: CFixture.written) func aSecondPromptGoesOn(_ path: String) throws {
+    @Test(arguments: SmallModels.written) func aSecondPromptGoesOn(_ path: String) throws {
         let folder = try TemporaryFolder(), file = folder.path("s"), model = try CModel(path)
         let flags = ["--temp", "1", "--ignore-eos", "--slide", "--context", "14", "--repeat-penalty", "1.2", "--repeat-window", "5"]
         for (first, second) in [(0, 6), (4, 5), (11, 20)] {
@@ -122,7 +122,7 @@ import Testing
 
     /// Steps are small where the quantum is, and one step does much where it is great.
     @Test func stepsFollowTheQuantum() throws {
-        let model = try CModel(CFixture.merges)
+        let model = try CModel(SmallModels.merges)
         var counts: [Int] = []
         for quantum in [1, 5_000, 30_000, 1 << 30] as [UInt64] {
             let session = try model.session { ($0.quantum, $0.flags) = (quantum, UInt32(STLM_IGNORES_END)) }

@@ -7,10 +7,10 @@ import Testing
 
 /// More than one thread.
 @Suite struct ThreadTests {
-    private let model = try! CModel(CFixture.merges)
+    private let model = try! CModel(SmallModels.merges)
 
     /// Nothing is lost: what was read and written stays, and the sequence goes on with the same bits.
-    @Test(arguments: CFixture.written) func aCancelledSequenceGoesOn(_ path: String) throws {
+    @Test(arguments: SmallModels.written) func aCancelledSequenceGoesOn(_ path: String) throws {
         let model = try CModel(path), prompt = "the end of the thesis"
         func session() throws -> CSession {
             let session = try model.session {

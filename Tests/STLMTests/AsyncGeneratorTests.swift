@@ -8,10 +8,10 @@ import Testing
 @Suite struct AsyncGeneratorTests {
     /// One that never ends by itself.
     private func endless(_ work: Int64 = 1) throws -> AsyncGenerator {
-        AsyncGenerator(try Generator(try MappedModel(GeneratorFixture.merges), GeneratorOptions(slides: true, ignoresEnd: true, stepWork: work)))
+        AsyncGenerator(try Generator(try MappedModel(SmallModels.merges), GeneratorOptions(slides: true, ignoresEnd: true, stepWork: work)))
     }
 
-    @Test(arguments: GeneratorFixture.written, [Int64(1), 1 << 23]) func piecesAreTheText(_ path: String, _ work: Int64) async throws {
+    @Test(arguments: SmallModels.written, [Int64(1), 1 << 23]) func piecesAreTheText(_ path: String, _ work: Int64) async throws {
         let model = try MappedModel(path)
         var generator = try Generator(model, GeneratorOptions(slides: true))
         (generator.tokenLimit, generator.byteLimit) = (30, 100)
@@ -96,7 +96,7 @@ import Testing
     }
 
     @Test func errorsComeThroughTheSequence() async throws {
-        let writer = AsyncGenerator(try Generator(try MappedModel(GeneratorFixture.merges)))
+        let writer = AsyncGenerator(try Generator(try MappedModel(SmallModels.merges)))
         do throws(STLMError) {
             for try await _ in writer.text(after: String(repeating: "a b ", count: 20)) { Issue.record("something was written") }
             Issue.record("nothing was refused")

@@ -14,7 +14,7 @@ import Testing
 
     /// A copy of a model file of its own name, so that only this test maps it.
     private func copied(_ name: String) throws -> String {
-        try GeneratorFixture.folder.file(name, [UInt8](try Data(contentsOf: URL(fileURLWithPath: GeneratorFixture.merges))))
+        try SmallModels.folder.file(name, [UInt8](try Data(contentsOf: URL(fileURLWithPath: SmallModels.merges))))
     }
 
     /// A model that goes before its generators takes nothing from them; the last one unmaps the file.
@@ -31,7 +31,7 @@ import Testing
         var generator = try made()
         #expect(try isMapped(path))
         let expected = try { () throws(STLMError) in
-            var other = try Generator(try MappedModel(GeneratorFixture.merges))
+            var other = try Generator(try MappedModel(SmallModels.merges))
             return try other.text(after: "the end")
         }()
         #expect(try generator.text(after: "the end") == expected)
@@ -53,7 +53,7 @@ import Testing
         #expect(try !isMapped(path))
         var bytes = [UInt8](try Data(contentsOf: URL(fileURLWithPath: path)))
         bytes[40] ^= 1
-        let damaged = try GeneratorFixture.folder.file("damaged.stlm", bytes)
+        let damaged = try SmallModels.folder.file("damaged.stlm", bytes)
         #expect(throws: STLMError.self) { _ = try MappedModel(damaged) }
         #expect(try !isMapped(damaged))
     }
@@ -68,7 +68,7 @@ import Testing
                 return try generator.text(after: "the")
             }.joined(separator: "|")
         }
-        let alone = try (0..<6).map { try text($0, try Generator(try MappedModel(GeneratorFixture.merges))) }
+        let alone = try (0..<6).map { try text($0, try Generator(try MappedModel(SmallModels.merges))) }
         let together = try await withThrowingTaskGroup(of: (Int, String).self) { group in
             let model = try MappedModel(path)
             for seed in 0..<6 {
@@ -83,7 +83,7 @@ import Testing
     }
 
     /// A cancelled text leaves the generator at rest; what was read stays, and a prompt goes on from there.
-    @Test(arguments: [GeneratorFixture.merges, GeneratorFixture.decoder]) func whatIsCancelledCanGoOn(_ path: String) throws {
+    @Test(arguments: [SmallModels.merges, SmallModels.decoder]) func whatIsCancelledCanGoOn(_ path: String) throws {
         let model = try MappedModel(path), options = GeneratorOptions(ignoresEnd: true, stepWork: 1)
         var straight = try Generator(model, options)
         straight.tokenLimit = 6

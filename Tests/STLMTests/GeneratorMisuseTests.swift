@@ -23,13 +23,13 @@ import Testing
 
     @Test func filesThatAreNoModels() throws {
         refused("cannot be opened", "No such file", "check the path") { () throws(STLMError) in _ = try MappedModel("/nowhere/at all.stlm") }
-        refused("cannot be opened", "directory") { () throws(STLMError) in _ = try MappedModel(GeneratorFixture.folder.url.path) }
+        refused("cannot be opened", "directory") { () throws(STLMError) in _ = try MappedModel(SmallModels.folder.url.path) }
         refused("cannot be opened", "descriptor") { () throws(STLMError) in _ = try MappedModel(descriptor: 999) }
-        let text = try GeneratorFixture.folder.file("text", Array("no model at all, but a text of some length that goes on".utf8))
+        let text = try SmallModels.folder.file("text", Array("no model at all, but a text of some length that goes on".utf8))
         refused("not a model file", "stlm-pack") { () throws(STLMError) in _ = try MappedModel(text) }
         refused("not a model file") { () throws(STLMError) in _ = try MappedModel(bytes: UnsafeRawBufferPointer(start: nil, count: 0)) }
 
-        var bytes = [UInt8](try Data(contentsOf: URL(fileURLWithPath: GeneratorFixture.merges)))
+        var bytes = [UInt8](try Data(contentsOf: URL(fileURLWithPath: SmallModels.merges)))
         let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: bytes.count + 64, alignment: 64)
         defer { memory.deallocate() }
         memory.copyBytes(from: bytes)
@@ -44,7 +44,7 @@ import Testing
     }
 
     @Test func optionsOutOfTheirRange() throws {
-        let model = try MappedModel(GeneratorFixture.merges)
+        let model = try MappedModel(SmallModels.merges)
         func refuses(_ parts: String..., location: SourceLocation = #_sourceLocation, _ change: (inout GeneratorOptions) -> Void) {
             var options = GeneratorOptions()
             change(&options)
@@ -85,7 +85,7 @@ import Testing
     }
 
     @Test func memoryOfTheCaller() throws {
-        let model = try MappedModel(GeneratorFixture.merges), count = try Generator.byteCount(model)
+        let model = try MappedModel(SmallModels.merges), count = try Generator.byteCount(model)
         let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: count + 64, alignment: 64)
         defer { memory.deallocate() }
         func part(_ range: Range<Int>) -> UnsafeMutableRawBufferPointer { UnsafeMutableRawBufferPointer(rebasing: memory[range]) }
@@ -100,7 +100,7 @@ import Testing
     }
 
     @Test func textsAndIdsThatDoNotGo() throws {
-        let model = try MappedModel(GeneratorFixture.merges)
+        let model = try MappedModel(SmallModels.merges)
         var generator = try Generator(model)
         refused("nothing to do") { () throws(STLMError) in _ = try generator.step() }
         refused("prompt is empty") { () throws(STLMError) in try Self.beginEmpty() }
@@ -108,7 +108,7 @@ import Testing
         let long = String(repeating: "a b ", count: 20)
         refused("80 positions", "the context has 16") { () throws(STLMError) in _ = try generator.text(after: long) }
         #expect(generator.position == 0 && generator.isAtRest)
-        var sticky = try Generator(try MappedModel(GeneratorFixture.sticky), GeneratorOptions(slides: true))
+        var sticky = try Generator(try MappedModel(SmallModels.sticky), GeneratorOptions(slides: true))
         refused("within 4096 bytes after byte 2") { () throws(STLMError) in _ = try sticky.text(after: "b " + String(repeating: "a", count: 5_000)) }
         #expect(sticky.isAtRest && sticky.ending == nil)
         // While one is under way.
@@ -122,33 +122,35 @@ import Testing
         #expect(generator.isAtRest && generator.ending == nil)
 
         let wrong: [UInt32] = [3, 9_999]
-        wrong.withUnsafeBufferPointer { wrong in
-            refused("id 9999 is out of range", "0 to 261") { () throws(STLMError) in
-                try generator.begin(ids: wrong)
-                try generator.finish { _ in }
+        for (ids, part) in [(wrong, "id 9999 is out of range"), ([.max], "id 4294967295 is out of range"), ([1 << 31], "id 2147483648 is out of range")] {
+            ids.withUnsafeBufferPointer { ids in
+                refused(part, "0 to 261") { () throws(STLMError) in
+                    try generator.begin(ids: ids)
+                    try generator.finish { _ in }
+                }
             }
         }
-        var bare = try Generator(try MappedModel(GeneratorFixture.bare))
+        var bare = try Generator(try MappedModel(SmallModels.bare))
         refused("without a tokenizer") { () throws(STLMError) in try bare.begin(prompt: "the") }
         refused("without a tokenizer") { () throws(STLMError) in try bare.begin(scoring: "the") }
-        var blocks = try Generator(try MappedModel(GeneratorFixture.slots))
+        var blocks = try Generator(try MappedModel(SmallModels.slots))
         wrong.withUnsafeBufferPointer { wrong in
             refused("2 ids are no whole number of blocks") { () throws(STLMError) in try blocks.begin(ids: wrong) }
         }
-        var pooled = try Generator(try MappedModel(GeneratorFixture.pooled))
+        var pooled = try Generator(try MappedModel(SmallModels.pooled))
         refused("only score") { () throws(STLMError) in try pooled.begin(prompt: "the") }
-        var whole = try Generator(try MappedModel(GeneratorFixture.notCausal))
+        var whole = try Generator(try MappedModel(SmallModels.notCausal))
         refused("not causal") { () throws(STLMError) in _ = try whole.cost(of: "the") }
         refused("not causal") { () throws(STLMError) in try whole.save { _ in true } }
     }
 
     private static func beginEmpty() throws(STLMError) {
-        var bare = try Generator(try MappedModel(GeneratorFixture.bare))
+        var bare = try Generator(try MappedModel(SmallModels.bare))
         try bare.begin(ids: UnsafeBufferPointer(start: nil, count: 0))
     }
 
     @Test func stopStrings() throws {
-        var generator = try Generator(try MappedModel(GeneratorFixture.merges))
+        var generator = try Generator(try MappedModel(SmallModels.merges))
         refused("1 to 256 bytes, not 0") { () throws(STLMError) in try generator.addStop("") }
         refused("1 to 256 bytes, not 257") { () throws(STLMError) in try generator.addStop(String(repeating: "x", count: 257)) }
         for k in 0..<8 { try generator.addStop("stop \(k)") }
@@ -158,12 +160,12 @@ import Testing
     }
 
     @Test func sessionFiles() throws {
-        let model = try MappedModel(GeneratorFixture.merges)
+        let model = try MappedModel(SmallModels.merges)
         var generator = try Generator(model)
         generator.tokenLimit = 3
         _ = try generator.text(after: "the end")
         let saved = try generator.saved()
-        refused("could not be written") { () throws(STLMError) in try generator.save { _ in false } }
+        refused("could not be written", "make room") { () throws(STLMError) in try generator.save { _ in false } }
         var damaged = saved
         damaged[saved.count - 9] ^= 1
         func refuses(_ part: String, _ file: [UInt8], _ generator: inout Generator, location: SourceLocation = #_sourceLocation) {
@@ -181,18 +183,18 @@ import Testing
         refuses("damaged", damaged, &generator)
         refuses("ends early", Array(saved.dropLast(20)), &generator)
         refuses("no session file", Array(repeating: 7, count: 100), &generator)
-        var other = try Generator(try MappedModel(GeneratorFixture.roomy)), small = try Generator(model, GeneratorOptions(contextTokenCount: 3))
+        var other = try Generator(try MappedModel(SmallModels.roomy)), small = try Generator(model, GeneratorOptions(contextTokenCount: 3))
         var narrow = try Generator(model, GeneratorOptions(keyValueType: .int8))
         refuses("another model file", saved, &other)
         refuses("the context has 3", saved, &small)
-        refuses("keys and values of type 0", saved, &narrow)
+        refuses("keys and values of type int16 and this session of type int8;", saved, &narrow)
         try generator.restore(saved)
         #expect(generator.position > 0)
     }
 
     /// Through a descriptor as through memory.
     @Test func sessionsPassThroughDescriptors() throws {
-        let folder = try TemporaryFolder(), model = try MappedModel(GeneratorFixture.merges)
+        let folder = try TemporaryFolder(), model = try MappedModel(SmallModels.merges)
         var generator = try Generator(model)
         generator.tokenLimit = 4
         _ = try generator.text(after: "the end")
@@ -204,7 +206,13 @@ import Testing
         other.tokenLimit = 4
         try other.restore(descriptor: into.fileDescriptor)
         #expect(try other.text(after: "") == generator.text(after: ""))
-        refused("could not be written") { () throws(STLMError) in try generator.save(descriptor: into.fileDescriptor) }
-        refused("ends early") { () throws(STLMError) in try other.restore(descriptor: out.fileDescriptor) }
+        // What the system refuses is no file that ends early.
+        refused("written to descriptor \(into.fileDescriptor) (Bad file") { () throws(STLMError) in try generator.save(descriptor: into.fileDescriptor) }
+        refused("read from descriptor \(out.fileDescriptor) (Bad file") { () throws(STLMError) in try other.restore(descriptor: out.fileDescriptor) }
+        let directory = open(folder.url.path, O_RDONLY)
+        defer { close(directory) }
+        refused("Is a directory", "open a session file") { () throws(STLMError) in try other.restore(descriptor: directory) }
+        refused("ends early") { () throws(STLMError) in try other.restore(descriptor: into.fileDescriptor) }
+        #expect(other.position == 0 && other.isAtRest)
     }
 }

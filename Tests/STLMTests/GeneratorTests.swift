@@ -16,12 +16,12 @@ import Testing
         return sampling
     }
 
-    @Test(arguments: GeneratorFixture.written, ["", "the", "then the é\u{301}", " the teeth"])
+    @Test(arguments: SmallModels.written, ["", "the", "then the é\u{301}", " the teeth"])
     func textIsThatOfStlmRun(_ path: String, _ prompt: String) throws {
         let model = try MappedModel(path)
         let sampling = try sampling(path) { $0.temperature = SamplingSettings.fraction(9, of: 10) }
         for seed in [0, 3, 8] as [UInt64] {
-            let expected = try GeneratorFixture.written([path, "-p", prompt, "--temp", "0.9", "--seed", "\(seed)"])
+            let expected = try SmallModels.written([path, "-p", prompt, "--temp", "0.9", "--seed", "\(seed)"])
             for (work, threads) in [(1, 1), (3_000, 1), (50_000, 2), (1 << 24, 1)] as [(Int64, Int)] {
                 var generator = try Generator(model, GeneratorOptions(sampling: sampling, threadCount: threads, stepWork: work))
                 generator.setSeed(seed)
@@ -33,7 +33,7 @@ import Testing
         }
     }
 
-    @Test(arguments: GeneratorFixture.written, [Int64(1), 40_000])
+    @Test(arguments: SmallModels.written, [Int64(1), 40_000])
     func slidesAsStlmRun(_ path: String, _ work: Int64) throws {
         let model = try MappedModel(path)
         let sampling = try sampling(path) {
@@ -46,12 +46,12 @@ import Testing
                 model, GeneratorOptions(contextTokenCount: context, sampling: sampling, slides: true, ignoresEnd: true, stepWork: work))
             generator.setSeed(5)
             generator.tokenLimit = 40
-            #expect(try generator.answer(prompt).text == GeneratorFixture.written(words), "\(prompt), \(context)")
+            #expect(try generator.answer(prompt).text == SmallModels.written(words), "\(prompt), \(context)")
             #expect(generator.ending == .tokenLimit && generator.drawnCount == 40)
         }
     }
 
-    @Test(arguments: GeneratorFixture.written, [Int64(1), 40_000]) func keepsToAGrammarAsStlmRun(_ path: String, _ work: Int64) throws {
+    @Test(arguments: SmallModels.written, [Int64(1), 40_000]) func keepsToAGrammarAsStlmRun(_ path: String, _ work: Int64) throws {
         let model = try MappedModel(path), sampling = try sampling(path) { $0.temperature = 65_536 }
         let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: Constraint.byteCount(model.model), alignment: 64)
         defer { memory.deallocate() }
@@ -60,28 +60,31 @@ import Testing
         generator.constraint = try Array(text.utf8).withUnsafeBufferPointer {
             try Constraint(model.model, .choices, $0, allowsEnd: true, memory: memory)
         }
+        // A constraint says where a text ends: no stop string does.
+        try generator.addStop("t")
         for seed in 1...4 as ClosedRange<UInt64> {
             let words = [path, "-p", "the", "--seed", "\(seed)", "--temp", "1", "--slide"] + choices.flatMap { ["--one-of", $0] }
             generator.reset()
             generator.setSeed(seed)
             let answer = try generator.answer("the").text
-            #expect(try answer == GeneratorFixture.written(words) && choices.contains(String(decoding: answer, as: UTF8.self)))
+            #expect(try answer == SmallModels.written(words) && choices.contains(String(decoding: answer, as: UTF8.self)))
             #expect(generator.ending == .grammar || generator.ending == .endToken)
         }
         generator.constraint = nil
+        try generator.removeStops()
         generator.tokenLimit = 3
         _ = try generator.answer("the")
         #expect(generator.drawnCount == 3 || generator.ending == .endToken)
     }
 
-    @Test(arguments: GeneratorFixture.written) func stopsAndLimitsAsStlmRun(_ path: String) throws {
+    @Test(arguments: SmallModels.written) func stopsAndLimitsAsStlmRun(_ path: String) throws {
         let model = try MappedModel(path), sampling = try sampling(path) { $0.temperature = 65_536 }
         for seed in 1...6 as ClosedRange<UInt64> {
             let words = [path, "-p", "the", "--seed", "\(seed)", "--temp", "1", "--ignore-eos", "--slide"]
             var generator = try Generator(model, GeneratorOptions(sampling: sampling, slides: true, ignoresEnd: true))
             generator.setSeed(seed)
             generator.byteLimit = 17
-            #expect(try generator.answer("the").text == GeneratorFixture.written(words + ["--bytes", "17"]))
+            #expect(try generator.answer("the").text == SmallModels.written(words + ["--bytes", "17"]))
             #expect(generator.ending == .byteLimit)
             // Something that is sure to come: two bytes of the text.
             (generator.tokenLimit, generator.byteLimit) = (60, .max)
@@ -91,7 +94,7 @@ import Testing
             guard let stop = ascii.map({ String(decoding: $0.prefix(2), as: UTF8.self) }) else { continue }
             generator.reset()
             try generator.addStop(stop)
-            #expect(try generator.answer("the").text == GeneratorFixture.written(words + ["-n", "60", "--stop", stop]), "\(stop)")
+            #expect(try generator.answer("the").text == SmallModels.written(words + ["-n", "60", "--stop", stop]), "\(stop)")
             #expect(generator.ending == .stopString)
             try generator.removeStops()
             generator.reset()
@@ -100,9 +103,9 @@ import Testing
     }
 
     @Test func idsAreThoseOfStlmRun() throws {
-        for path in [GeneratorFixture.bare, GeneratorFixture.merges] {
+        for path in [SmallModels.bare, SmallModels.merges] {
             let model = try MappedModel(path), sampling = try sampling(path) { $0.temperature = 65_536 }
-            let expected = try GeneratorFixture.written([path, "--ids", "3 1 4 1 5", "-n", "9", "--seed", "7", "--temp", "1", "--ignore-eos"])
+            let expected = try SmallModels.written([path, "--ids", "3 1 4 1 5", "-n", "9", "--seed", "7", "--temp", "1", "--ignore-eos"])
             var generator = try Generator(model, GeneratorOptions(sampling: sampling, ignoresEnd: true))
             generator.setSeed(7)
             generator.tokenLimit = 9
@@ -116,12 +119,12 @@ import Testing
     }
 
     @Test func aModelThatIsNotCausalWritesAsStlmRun() throws {
-        var generator = try Generator(try MappedModel(GeneratorFixture.notCausal), GeneratorOptions(stepWork: 1))
-        #expect(try generator.answer("the").text == GeneratorFixture.written([GeneratorFixture.notCausal, "-p", "the", "--seed", "0"]))
+        var generator = try Generator(try MappedModel(SmallModels.notCausal), GeneratorOptions(stepWork: 1))
+        #expect(try generator.answer("the").text == SmallModels.written([SmallModels.notCausal, "-p", "the", "--seed", "0"]))
     }
 
     /// A second prompt goes on after the first answer, as a run that goes on with a saved session; and a saved session is that of the run.
-    @Test(arguments: GeneratorFixture.written, [KeyValueType.int16, .int4]) func aSecondPromptGoesOn(_ path: String, _ type: KeyValueType) throws {
+    @Test(arguments: SmallModels.written, [KeyValueType.int16, .int4]) func aSecondPromptGoesOn(_ path: String, _ type: KeyValueType) throws {
         let folder = try TemporaryFolder(), file = folder.path("s"), model = try MappedModel(path)
         let kv = type == .int16 ? "int16" : "int4"
         let flags = ["--temp", "1", "--ignore-eos", "--slide", "--context", "14", "--repeat-penalty", "1.2", "--repeat-window", "5", "--kv", kv]
@@ -133,12 +136,12 @@ import Testing
             generator.setSeed(2)
             generator.tokenLimit = first
             let a = try generator.answer("the end").text
-            #expect(try a == GeneratorFixture.written([path, "-p", "the end", "-n", "\(first)", "--seed", "2", "--save-session", file] + flags))
+            #expect(try a == SmallModels.written([path, "-p", "the end", "-n", "\(first)", "--seed", "2", "--save-session", file] + flags))
             let saved = try generator.saved()
             #expect(saved == folder.bytes("s"))
             generator.tokenLimit = second
             let b = try generator.answer(" then").text
-            #expect(try b == GeneratorFixture.written([path, "-p", " then", "-n", "\(second)", "--session", file] + flags), "\(first)")
+            #expect(try b == SmallModels.written([path, "-p", " then", "-n", "\(second)", "--session", file] + flags), "\(first)")
             // Another generator goes on from the file, with the same bits.
             var other = try Generator(model, options)
             try other.restore(saved)
@@ -147,7 +150,7 @@ import Testing
         }
     }
 
-    @Test(arguments: GeneratorFixture.written + [GeneratorFixture.pooled], [Int64(1), 1 << 24])
+    @Test(arguments: SmallModels.written + [SmallModels.pooled], [Int64(1), 1 << 24])
     func costsAreThoseOfStlmRun(_ path: String, _ work: Int64) throws {
         let text = "the end of the thesis is that they then thaw the teeth"
         let folder = try TemporaryFolder(), model = try MappedModel(path), file = try folder.file("text", Array(text.utf8))
@@ -166,7 +169,7 @@ import Testing
     }
 
     /// A text costs what its beginning costs and what the rest costs after it.
-    @Test(arguments: [GeneratorFixture.merges, GeneratorFixture.begins, GeneratorFixture.decoder]) func aContinuationCostsTheRest(_ path: String) throws {
+    @Test(arguments: [SmallModels.merges, SmallModels.begins, SmallModels.decoder]) func aContinuationCostsTheRest(_ path: String) throws {
         var generator = try Generator(try MappedModel(path))
         generator.tokenLimit = 0
         _ = try generator.answer("the end")
@@ -179,7 +182,7 @@ import Testing
 
     /// More work a step, fewer steps; one step is never longer than said.
     @Test func stepsFollowTheirWork() throws {
-        let model = try MappedModel(GeneratorFixture.merges)
+        let model = try MappedModel(SmallModels.merges)
         var counts: [Int] = []
         for work in [1, 5_000, 30_000, 1 << 30] as [Int64] {
             var generator = try Generator(model, GeneratorOptions(ignoresEnd: true, stepWork: work))

@@ -9,7 +9,7 @@ private func print(_ text: String, terminator: String = "\n") {}
 
 /// The snippets of the documentation, run; and each line of Swift in a comment or README is one of these.
 @Suite struct SnippetTests {
-    private let path = GeneratorFixture.roomy
+    private let path = SmallModels.roomy
 
     @Test func aTextInThreeLines() throws {
         let model = try MappedModel(path)
