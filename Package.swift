@@ -14,7 +14,7 @@ let package = Package(
         // On the board: integers only, no Foundation, no allocation after start-up, builds as Embedded Swift too.
         .target(name: "FixedPoint"),
         .target(name: "ModelFile"),
-        .target(name: "Grammar"),
+        .target(name: "Grammar", dependencies: ["ModelFile"]),
         .target(name: "CKernels"),
         .target(name: "CPlatform"),
         .target(name: "Kernels", dependencies: ["FixedPoint", "ModelFile", "CKernels"]),
@@ -41,6 +41,7 @@ let package = Package(
         .target(name: "VNNITwin", dependencies: ["CKernels"], path: "Tests/VNNITwin"),
         .target(name: "PackedSupport", dependencies: ["TestSupport", "Packing", "STLM"], path: "Tests/PackedSupport"),
         .target(name: "CountingAllocator", path: "Tests/CountingAllocator"),
+        .executableTarget(name: "peak-memory", path: "Tests/PeakMemory"),
         .executableTarget(
             name: "allocation-check", dependencies: ["STLM", "Grammar", "CPlatform", "CountingAllocator"], path: "Tests/AllocationCheck"),
         .testTarget(name: "FixedPointTests", dependencies: ["FixedPoint", "ModelFile", "TestSupport"]),
@@ -55,9 +56,9 @@ let package = Package(
         .testTarget(name: "QuantizationTests", dependencies: ["Quantization", "TestSupport"]),
         .testTarget(name: "PackingTests", dependencies: ["Packing", "PackedSupport"]),
         .testTarget(
-            name: "CommandTests", dependencies: ["PackedSupport", "RunCommands", "CPlatform", "stlm-run", "stlm-pack", "stlm-budget", "allocation-check"]),
+            name: "CommandTests", dependencies: ["PackedSupport", "RunCommands", "CPlatform", "stlm-run", "stlm-pack", "stlm-budget", "allocation-check", "peak-memory"]),
         .testTarget(name: "ReferenceTests", dependencies: ["PackedSupport", "stlm-run"]),
-        .testTarget(name: "BoardsTests", dependencies: ["PackedSupport", "stlm-run", "stlm-pack", "stlm-budget"]),
+        .testTarget(name: "BoardsTests", dependencies: ["PackedSupport", "stlm-run", "stlm-pack", "stlm-budget", "peak-memory"]),
         .testTarget(name: "TidyTests"),
     ]
 )

@@ -12,6 +12,8 @@ struct PassingRun {
 struct Answer {
     let model: Model
     let options: SessionOptions
+    /// With a grammar.
+    let isConstrained: Bool
     let budget: MemoryBudget
     let limit: Int?
     /// Ways to fit, each complete in itself, where the budget does not.
@@ -22,11 +24,12 @@ struct Answer {
     /// Bytes that the file would have to lose with all else as small as it can be, where nothing fits; 0 where something does.
     private(set) var excessByteCount = 0
 
-    init(_ model: Model, _ options: SessionOptions, limit: Int?) throws(SessionError) {
+    init(_ model: Model, _ options: SessionOptions, isConstrained: Bool, limit: Int?) throws(SessionError) {
         self.model = model
         self.options = options
+        self.isConstrained = isConstrained
         self.limit = limit
-        budget = MemoryBudget(model, try MemoryPlan(model, options))
+        budget = MemoryBudget(model, try MemoryPlan(model, options), isConstrained: isConstrained)
         guard let limit, fits == false else { return }
         if let least = budget.passedByteCount(model, under: budget.cannotRunUnder), let given = budget.passedByteCount(model, under: limit) {
             passing = (
@@ -34,20 +37,20 @@ struct Answer {
                 PassingRun(memoryLimit: limit, readByteCount: UInt64(given))
             )
         }
-        add(MemoryBudget.longest(.context, model, options, limit: limit))
+        add(longest(.context, options, limit: limit))
         var narrow = options
         for number in options.keyValueType.rawValue + 1..<KeyValueType.count {
             narrow.keyValueType = KeyValueType(rawValue: number)!
-            if let alternative = MemoryBudget.alternative(model, narrow), alternative.residentAtMost <= limit { add(alternative) }
+            if let alternative = alternative(narrow), alternative.residentAtMost <= limit { add(alternative) }
         }
         // A model that is not causal reads all at once.
-        if model.record.isCausal { add(MemoryBudget.longest(.batch, model, options, limit: limit)) }
+        if model.record.isCausal { add(longest(.batch, options, limit: limit)) }
         if alternativeCount > 0 { return }
         narrow.keyValueType = .int4
         narrow.batchTokenCount = 1
-        add(MemoryBudget.longest(.context, model, narrow, limit: limit))
+        add(longest(.context, narrow, limit: limit))
         narrow.contextTokenCount = 1
-        if alternativeCount == 0, let least = MemoryBudget.alternative(model, narrow) { excessByteCount = least.residentAtMost - limit }
+        if alternativeCount == 0, let least = alternative(narrow) { excessByteCount = least.residentAtMost - limit }
     }
 
     /// nil without a limit.
@@ -55,6 +58,13 @@ struct Answer {
 
     /// What is left for a file where nothing fits; 0 if even no file would be small enough.
     var roomForFile: Int { max(0, budget.fileByteCount - excessByteCount) }
+
+    private func longest(_ measure: MemoryBudget.Measure, _ options: SessionOptions, limit: Int) -> MemoryAlternative? {
+        MemoryBudget.longest(measure, model, options, isConstrained: isConstrained, limit: limit)
+    }
+
+    /// What other options come to, with all else of this one; nil if they are not to be had.
+    func alternative(_ options: SessionOptions) -> MemoryAlternative? { MemoryBudget.alternative(model, options, isConstrained: isConstrained) }
 
     private mutating func add(_ alternative: MemoryAlternative?) {
         guard let alternative else { return }

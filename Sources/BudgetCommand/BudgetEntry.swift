@@ -19,8 +19,10 @@ public func budgetCommand(_ count: Int32, _ words: UnsafeMutablePointer<UnsafeMu
     }
     guard let kernels = chosenKernels() else { return ExitCode.failure }
     return withOpenedModel(options.model!) { model in
+        if let code = options.refuseConstraint(model) { return code }
         do throws(SessionError) {
-            return print(try Answer(model, options.session(model, kernels), limit: options.limit), options)
+            let session = options.session(model, kernels), isConstrained = options.constraint.isGiven
+            return print(try Answer(model, session, isConstrained: isConstrained, limit: options.limit), options)
         } catch {
             complainAbout(error)
             return ExitCode.failure

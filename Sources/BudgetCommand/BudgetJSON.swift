@@ -30,6 +30,7 @@ func writeJSON(_ out: inout Writer, _ answer: Answer) {
     field(&out, "pages", budget.arenaPageCount)
     out.text("}")
     field(&out, "prompt", budget.promptByteCount)
+    field(&out, "grammar", budget.constraintByteCount)
     field(&out, "stacks", budget.stackByteCount)
     field(&out, "program", budget.program.imageByteCount)
     field(&out, "page_tables", budget.pageTableByteCount)

@@ -16,6 +16,7 @@ struct BudgetOptions {
     var batchTokenCount: Int?
     var limit: Int?
     var report: Word?
+    var constraint = ConstraintFlags()
     var json = false
     var wantsHelp = false
     var wantsVersion = false
@@ -61,6 +62,9 @@ struct BudgetOptions {
             return keyValueType(flag, &words)
         } else if equals(flag, "--limit") {
             return size(flag, &words)
+        } else if ConstraintFlags.has(flag) {
+            guard let word = value(flag, &words) else { return false }
+            return constraint.take(flag, word)
         } else if equals(flag, "--report") {
             guard let word = value(flag, &words) else { return false }
             if !endsWith(word, ".html") {
@@ -110,6 +114,16 @@ struct BudgetOptions {
     private func endsWith(_ word: Word, _ ending: StaticString) -> Bool {
         let length = utf8(word).count
         return length > ending.utf8CodeUnitCount && equals(word + (length - ending.utf8CodeUnitCount), ending)
+    }
+
+    /// What stlm-run would refuse of the constraint; nil if nothing.
+    func refuseConstraint(_ model: Model) -> Int32? {
+        if !constraint.isGiven { return nil }
+        if !model.canGenerate {
+            complain("nothing that this model writes can be fed back, so that stlm-run takes no grammar with it; leave it out")
+            return ExitCode.failure
+        }
+        return constraint.refuse(model) ?? (constraint.canBeMade(model) ? nil : ExitCode.failure)
     }
 
     /// As stlm-run would be asked.

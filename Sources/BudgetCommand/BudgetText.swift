@@ -28,6 +28,7 @@ func writeText(_ out: inout Writer, _ answer: Answer) {
         if budget.byteCount(group) > 0 { row(&out, group.name, budget.byteCount(group), inset: true) }
     }
     row(&out, "prompt", budget.promptByteCount)
+    if answer.isConstrained { row(&out, "grammar", budget.constraintByteCount) }
     row(&out, "stacks", budget.stackByteCount)
     row(&out, "program", budget.program.imageByteCount)
     out.text("\n")

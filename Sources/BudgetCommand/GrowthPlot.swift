@@ -32,7 +32,7 @@ struct Growth {
             options.keyValueType = KeyValueType(rawValue: UInt8(type))!
             for step in 0...Self.stepCount {
                 options.contextTokenCount = Self.context(step, contextMaximum)
-                let byteCount = MemoryBudget.alternative(answer.model, options)?.residentAtMost ?? 0
+                let byteCount = answer.alternative(options)?.residentAtMost ?? 0
                 curves[type][step] = byteCount
                 most = max(most, byteCount)
             }
@@ -89,11 +89,13 @@ struct GrowthPlot {
         out.text("<g class=\"grid\">")
         let byteStep = Self.roundStep(growth.most, count: 6)
         var byteCount = 0
-        while byteCount <= growth.most {
+        while true {
             line(&out, "", x(0), y(byteCount), x(growth.contextMaximum), y(byteCount))
             text(&out, "", Self.left - 80, y(byteCount) + 40, "end")
             writeTick(&out, byteCount)
             out.text("</text>")
+            // A sum may be more than an Int of 32 bits holds.
+            if growth.most - byteCount < byteStep { break }
             byteCount += byteStep
         }
         var contextStep = 1

@@ -223,6 +223,7 @@ private func writeTable(_ out: inout Writer, _ budget: MemoryBudget) {
         row(group.name, budget.byteCount(group), isPart: true)
     }
     row("prompt", budget.promptByteCount)
+    if budget.constraintByteCount > 0 { row("grammar", budget.constraintByteCount) }
     row("stacks", budget.stackByteCount)
     row("program", budget.program.imageByteCount)
     row("rounding to pages", budget.roundingByteCount)

@@ -1,7 +1,7 @@
 /// How the page looks: for narrow and wide windows, light and dark, like the report of stlm-pack.
 let pageStyle: StaticString = """
     :root{color-scheme:light dark;--back:#f6f7f9;--card:#fff;--ink:#1b1f24;--soft:#5b6470;--line:#e1e4e8;--key:#0b5fc0;--keyback:#eaf2fd;
-    --w1:#9b51c9;--w2:#d1403a;--w3:#ea8127;--w5:#72ad45;--w6:#2aa38f;--w8:#3584dd;--w0:#8d96a3;--wp:#e4e7eb}
+    --w1:#9b51c9;--w2:#d1403a;--w3:#ea8127;--w4:#c9a227;--w5:#72ad45;--w6:#2aa38f;--w8:#3584dd;--w0:#8d96a3;--wp:#e4e7eb}
     @media (prefers-color-scheme:dark){:root{--back:#111418;--card:#1a1e24;--ink:#e8eaed;--soft:#9aa4b1;--line:#2e343c;
     --key:#7db7ff;--keyback:#16263b;--w0:#7b8592;--wp:#343b44}}
     *{box-sizing:border-box}
@@ -22,7 +22,8 @@ let pageStyle: StaticString = """
     .key strong{color:var(--key)}
     .over strong{color:var(--w2)}
     .note{margin:10px 0 0;font-size:.87rem;color:var(--soft);max-width:75ch}
-    .w1{fill:var(--w1);background:var(--w1)}.w3{fill:var(--w3);background:var(--w3)}.w5{fill:var(--w5);background:var(--w5)}
+    .w1{fill:var(--w1);background:var(--w1)}.w3{fill:var(--w3);background:var(--w3)}.w4{fill:var(--w4);background:var(--w4)}
+    .w5{fill:var(--w5);background:var(--w5)}
     .w6{fill:var(--w6);background:var(--w6)}.w8{fill:var(--w8);background:var(--w8)}.w0{fill:var(--w0);background:var(--w0)}
     .wp{fill:var(--wp);background:var(--wp)}
     .strip,.bar{display:block;width:100%;border-radius:4px}

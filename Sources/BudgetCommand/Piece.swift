@@ -3,7 +3,7 @@ import STLM
 
 /// What is drawn in one colour of all that is resident; the pieces add up to it.
 struct Piece {
-    static let count = 8
+    static let count = 9
     let index: Int
 
     init(_ index: Int) { self.index = index }
@@ -15,8 +15,9 @@ struct Piece {
         case 2: "activations"
         case 3: "rest of the arena"
         case 4: "prompt"
-        case 5: "stacks"
-        case 6: "program"
+        case 5: "grammar"
+        case 6: "stacks"
+        case 7: "program"
         default: "rounding to pages"
         }
     }
@@ -27,8 +28,9 @@ struct Piece {
         case 1: "w3"
         case 2: "w6"
         case 3: "w5"
-        case 4, 5: "w1"
-        case 6: "w0"
+        case 4, 6: "w1"
+        case 5: "w4"
+        case 7: "w0"
         default: "wp"
         }
     }
@@ -40,8 +42,9 @@ struct Piece {
         case 2: budget.byteCount(.activations)
         case 3: budget.plan.arenaByteCount - budget.byteCount(.keysAndValues) - budget.byteCount(.activations)
         case 4: budget.promptByteCount
-        case 5: budget.stackByteCount
-        case 6: budget.program.imageByteCount
+        case 5: budget.constraintByteCount
+        case 6: budget.stackByteCount
+        case 7: budget.program.imageByteCount
         default: budget.roundingByteCount
         }
     }

@@ -29,6 +29,9 @@ public func equals(_ word: UnsafePointer<CChar>, _ text: StaticString) -> Bool {
     return word[text.utf8CodeUnitCount] == 0
 }
 
+/// A literal as C takes it: a static string ends with a zero byte. (A plain literal in its place would make a String.)
+public func cString(_ text: StaticString) -> UnsafePointer<CChar> { UnsafeRawPointer(text.utf8Start).assumingMemoryBound(to: CChar.self) }
+
 /// The bytes of a C string without its end.
 public func utf8(_ word: UnsafePointer<CChar>) -> UnsafeBufferPointer<UInt8> {
     var length = 0

@@ -14,12 +14,12 @@ nonisolated(unsafe) public var programName: StaticString = "stlm-run"
 public func complain(
     _ sentence: StaticString, name: UnsafePointer<CChar>? = nil, detail: UnsafePointer<CChar>? = nil, _ a: Int = 0, _ b: Int = 0
 ) {
-    complain(sentence, name: name, detail: detail, numbers: Int64(a), Int64(b))
+    complain(sentence, name: name, detail: detail, Int64(a), Int64(b))
 }
 
-/// The same with numbers that an Int of 32 bits need not hold.
+/// The same with numbers that an Int may not hold.
 public func complain(
-    _ sentence: StaticString, name: UnsafePointer<CChar>? = nil, detail: UnsafePointer<CChar>? = nil, numbers a: Int64, _ b: Int64
+    _ sentence: StaticString, name: UnsafePointer<CChar>? = nil, detail: UnsafePointer<CChar>? = nil, _ a: Int64, _ b: Int64
 ) {
     var err = Writer(2)
     err.text(programName)

@@ -1,3 +1,5 @@
+import ModelFile
+
 /// What a text is that says what may be written: grammar-1.
 public enum GrammarKind: Sendable {
     /// Rules, literals, classes, groups and repetitions: section 2.
@@ -25,11 +27,11 @@ public struct GrammarError: Error, Equatable, Sendable {
     /// - Parameters:
     ///   - text: the grammar's
     public func write(into buffer: UnsafeMutableBufferPointer<UInt8>, text: UnsafeBufferPointer<UInt8>) -> Int {
-        var writer = Sentence(buffer: buffer)
+        var writer = SentenceWriter(buffer: buffer)
         writer.append("line ")
-        writer.append(line)
+        writer.append(Int64(line))
         writer.append(", column ")
-        writer.append(column)
+        writer.append(Int64(column))
         writer.append(": ")
         let template = fault.template
         for k in 0..<template.utf8CodeUnitCount {
@@ -74,27 +76,5 @@ extension GrammarError.Fault {
         case .tooManyStates: "the grammar needs too many states; shorten its repetitions, or what can begin alike"
         case .noChoice: "there is no text to choose; write one on each line"
         }
-    }
-}
-
-private struct Sentence {
-    let buffer: UnsafeMutableBufferPointer<UInt8>
-    private(set) var count = 0
-
-    init(buffer: UnsafeMutableBufferPointer<UInt8>) { self.buffer = buffer }
-
-    mutating func append(_ byte: UInt8) {
-        if count == buffer.count { return }
-        buffer[count] = byte
-        count += 1
-    }
-
-    mutating func append(_ text: StaticString) {
-        for k in 0..<text.utf8CodeUnitCount { append(text.utf8Start[k]) }
-    }
-
-    mutating func append(_ number: Int) {
-        if number >= 10 { append(number / 10) }
-        append(UInt8(ascii: "0") + UInt8(number % 10))
     }
 }

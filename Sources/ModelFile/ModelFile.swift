@@ -100,13 +100,33 @@ public struct ModelFile {
         }
     }
 
+    /// The same in pieces of `pieceByteCount` bytes at most; `afterEach` may take what was read out of memory.
+    public func verifyWeights(
+        pieceByteCount: Int, afterEach: (_ offset: Int, _ byteCount: Int) -> Void
+    ) throws(ModelFileError) {
+        for index in firstWeightsRegion..<regionCount {
+            let record = region(index)
+            var crc = CRC32(), offset = Int(record.offset)
+            let end = offset + Int(record.byteCount)
+            while offset < end {
+                let count = min(pieceByteCount, end - offset)
+                crc.update(base + offset, byteCount: count)
+                afterEach(offset, count)
+                offset += count
+            }
+            try requireChecksum(crc.value, region: index)
+        }
+    }
+
     /// The same for one weights region.
     public func verifyWeights(region index: Int) throws(ModelFileError) {
         let record = region(index)
-        let crc = CRC32.of(base + Int(record.offset), byteCount: Int(record.byteCount))
-        if crc != record.checksum {
-            throw ModelFileError(.wrongChecksum, region: "weights", index: index, Int64(record.checksum), Int64(crc))
-        }
+        try requireChecksum(CRC32.of(base + Int(record.offset), byteCount: Int(record.byteCount)), region: index)
+    }
+
+    private func requireChecksum(_ crc: UInt32, region index: Int) throws(ModelFileError) {
+        let expected = region(index).checksum
+        if crc != expected { throw ModelFileError(.wrongChecksum, region: "weights", index: index, Int64(expected), Int64(crc)) }
     }
 
     /// Bytes between regions.

@@ -39,6 +39,8 @@ func bench(_ options: Options) -> Int32 {
             fileByteCount: opened.byteCount)
         let prompt = pages.bytes.baseAddress!.assumingMemoryBound(to: UInt32.self)
         fill(prompt, count: promptCount, model)
+        // In the end memory is read with the kernels that the library takes by itself.
+        if kernels == .detected { forgetStart(kernels) }
         guard try bench.run(&session, prompt) else { return 130 }
         bench.measureMemory(opened.bytes, session)
         var out = Writer(1)
@@ -107,6 +109,7 @@ struct Bench {
     var decode = Samples()
     var firstToken = Samples()
     var read = Samples()
+    var readByteCount = 0
     /// Of one round more.
     var promptProfile = OperationTimes(repeating: 0)
     var decodeProfile = OperationTimes(repeating: 0)
@@ -209,8 +212,15 @@ struct Bench {
         if let failure { throw failure }
     }
 
-    /// How fast the session's threads read the file's bytes, which is as fast as they could run the model.
+    /// How fast the session's threads read the file's bytes, which is as fast as they could run the model. Where weights pass through memory,
+    /// as many of them as may stay there.
     mutating func measureMemory(_ bytes: UnsafeRawBufferPointer, _ session: borrowing Session) {
+        var bytes = bytes
+        if let weights = session.plan.weights {
+            stlm_file_forget(bytes.baseAddress, bytes.count)
+            bytes = UnsafeRawBufferPointer(rebasing: bytes[..<min(bytes.count, weights.keptByteCount)])
+        }
+        readByteCount = bytes.count
         for round in 0..<Self.readRoundCount + 1 {
             let start = stlm_clock_nanoseconds()
             session.readAll(bytes)

@@ -23,7 +23,7 @@ extension Bench {
         bytesPerSecond(session.model.weightByteCountPerPosition * Int64(tokenCount), decode.median)
     }
 
-    private var readRate: UInt64 { bytesPerSecond(Int64(fileByteCount), read.median) }
+    private var readRate: UInt64 { bytesPerSecond(Int64(readByteCount), read.median) }
 
     func writeText(_ out: inout Writer, _ session: borrowing Session, _ path: UnsafePointer<CChar>) {
         let unit: StaticString = session.model.takesBlocks ? "blocks" : "tokens"

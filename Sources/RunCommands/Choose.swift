@@ -30,12 +30,13 @@ func choose(_ options: Options) -> Int32 {
             besides = inputPages.mostByteCount + 2 * longestLine(input.bytes, &inputPages) + numberCount * 4 + 3 * MemoryBudget.pageByteCount
         }
         guard let plan = try limitedPlan(options, opened, &settings, besides: besides, resident: inputPages.residentByteCount),
-            let arena = Arena(plan.arenaByteCount), let pages = Arena(numberCount * 4 + input.bytes.count + 1)
+            let arena = Arena(plan.arenaByteCount), let pages = Arena(Int(clamping: Int64(numberCount) * 4 + Int64(input.bytes.count) + 1))
         else { return ExitCode.failure }
         var session = try Session(model, plan, kernels: kernels, arena: arena.bytes, descriptor: opened.descriptor)
         let numbers = pages.bytes.baseAddress!.assumingMemoryBound(to: UInt32.self)
         let text = (pages.bytes.baseAddress! + numberCount * 4).assumingMemoryBound(to: UInt8.self)
         var chooser = Chooser(tokenizer: tokenizer, pieceCount: pieceCount, numbers: numbers, text: text, json: options.json)
+        forgetStart(kernels)
         return try chooser.run(input.bytes, &inputPages, &session)
     } catch {
         complainAbout(error)
@@ -215,7 +216,10 @@ private struct TaskReader {
             number += 1
             var cursor = JSONCursor(UnsafeBufferPointer(rebasing: lines[start..<end]))
             start = end + 1
-            if cursor.isAtEnd() { continue }
+            if cursor.isAtEnd() {
+                pages.drop()
+                continue
+            }
             task = Task(&cursor)
             guard let task else {
                 complain(

@@ -53,6 +53,6 @@ public func runCommand(_ count: Int32, _ words: UnsafeMutablePointer<UnsafeMutab
 package func exitCode(of writeError: Int32) -> Int32 {
     let brokenPipe: Int32 = 32
     if writeError == 0 || writeError == brokenPipe { return ExitCode.success }
-    complain("the text cannot be written (%n)", name: stlm_error_text(writeError))
+    complain("the text cannot be written (%n); check where the output goes", name: stlm_error_text(writeError))
     return ExitCode.failure
 }

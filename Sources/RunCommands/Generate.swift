@@ -23,16 +23,15 @@ func generate(_ options: Options) -> Int32 {
         settings.threadCount = threadCount(options)
         if let batch = options.batchTokenCount { settings.batchTokenCount = batch }
         settings.sampling = options.sampling(settings.sampling)
-        guard let plan = try limitedPlan(options, opened, &settings, besides: options.isConstrained ? Constraint.byteCount(model) : 0) else {
-            return ExitCode.failure
-        }
-        guard let arena = Arena(plan.arenaByteCount) else { return ExitCode.failure }
+        guard let plan = try limitedPlan(options, opened, &settings), let arena = Arena(plan.arenaByteCount) else { return ExitCode.failure }
         var session = try Session(model, plan, kernels: kernels, arena: arena.bytes, descriptor: opened.descriptor)
 
-        guard let room = Arena(options.isConstrained ? Constraint.byteCount(model) : 64) else { return ExitCode.failure }
-        if options.isConstrained {
-            guard let constraint = options.constraint(model, memory: room.bytes) else { return ExitCode.failure }
+        let constraintByteCount = options.constraint.byteCount(model)
+        guard let room = Arena(max(64, constraintByteCount)) else { return ExitCode.failure }
+        if constraintByteCount > 0 {
+            guard let constraint = options.constraint.make(model, allowsEnd: !options.ignoresEnd, memory: room.bytes) else { return ExitCode.failure }
             session.constraint = constraint
+            statistics.constraintByteCount = constraintByteCount
         }
 
         // The prompt: its text, then its tokens or blocks in pages of their own.
@@ -45,11 +44,13 @@ func generate(_ options: Options) -> Int32 {
             if let last = text.last, last == 0x0A { text = UnsafeBufferPointer(rebasing: text[..<(text.count - 1)]) }
             piped = consume input
         }
-        // An id takes two bytes of its word at least, but for the last. What a session ended with comes first.
-        let capacity = model.inputSize + (options.ids.map { utf8($0).count / 2 + 1 } ?? (text.count + 4) * model.inputSize)
-        guard let pages = Arena(max(4096, capacity * 4)) else { return ExitCode.failure }
+        // An id takes two bytes of its word at least, but for the last; what a session ended with comes first. On a system of 32 bits a long text
+        // may need more than there is.
+        let own = options.ids.map { Int64(utf8($0).count / 2 + 1) } ?? Int64(text.count + 4) * Int64(model.inputSize)
+        let capacity = Int64(model.inputSize) + own
+        guard let pages = Arena(max(4096, Int(clamping: capacity * 4))) else { return ExitCode.failure }
         let buffer = UnsafeMutableBufferPointer(
-            start: pages.bytes.baseAddress!.assumingMemoryBound(to: UInt32.self), count: capacity)
+            start: pages.bytes.baseAddress!.assumingMemoryBound(to: UInt32.self), count: Int(capacity))
         guard let beginning = session.begin(options, &statistics) else { return ExitCode.failure }
         let first = beginning.writeNext(model, into: buffer), rest = UnsafeMutableBufferPointer(rebasing: buffer[first...])
         guard let count = readPrompt(options, session, text, isContinued: beginning.isContinued, into: rest) else {
@@ -57,6 +58,7 @@ func generate(_ options: Options) -> Int32 {
             return options.ids == nil ? ExitCode.failure : ExitCode.usage
         }
         let whole = UnsafeMutableBufferPointer(rebasing: buffer[..<(first + count)])
+        try requireInputs(UnsafeBufferPointer(whole), model)
         // After a session the prompt slides as what is drawn does.
         let prompt = fit(whole, model, plan, slides: options.slides && !beginning.isContinued)
         var generation = Generation(options, settings.sampling, model, beginning)
@@ -73,13 +75,6 @@ func generate(_ options: Options) -> Int32 {
         complainAbout(error)
         return ExitCode.failure
     }
-}
-
-/// From here on the arena fills: what validated and planned leaves memory, and kernels of other CPUs leave this process.
-private func forgetStart(_ kernels: KernelSet) {
-    // STLM_CPU asks for others than the library would take where it is not told.
-    if kernels == .detected { kernels.forEachUnused { stlm_program_release($0.baseAddress, $0.count) } }
-    stlm_program_forget()
 }
 
 /// What cannot be generated with this model and these flags; nil if it can.

@@ -19,6 +19,13 @@ func parseInputs(
     return count
 }
 
+/// Throws for a number that the model does not take.
+func requireInputs(_ numbers: UnsafeBufferPointer<UInt32>, _ model: Model) throws(SessionError) {
+    for number in numbers where number >= UInt32(model.inputLimit) {
+        throw .tokenOutOfRange(token: number, vocabularySize: model.inputLimit)
+    }
+}
+
 /// Numbers from `1 5 9` or `1,5,9`; their count, or nil after a complaint.
 private func parseIds(_ word: Arguments.Word, into ids: UnsafeMutableBufferPointer<UInt32>) -> Int? {
     var count = 0
@@ -31,7 +38,7 @@ private func parseIds(_ word: Arguments.Word, into ids: UnsafeMutableBufferPoint
         } else if byte == 0 || byte == 0x20 || byte == 0x2C || byte == 0x0A || byte == 0x09 {
             if let known = value {
                 if count == ids.count {
-                    complain("--ids has more than %a ids", ids.count)
+                    complain("--ids has more than %a ids; give fewer", ids.count)
                     return nil
                 }
                 ids[count] = UInt32(known)

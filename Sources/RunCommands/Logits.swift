@@ -24,6 +24,7 @@ func logits(_ options: Options) -> Int32 {
         session.sampling.temperature = 0
         guard let plan = try limitedPlan(options, opened, &session), let arena = Arena(plan.arenaByteCount) else { return ExitCode.failure }
         var running = try Session(model, plan, kernels: kernels, arena: arena.bytes, descriptor: opened.descriptor)
+        forgetStart(kernels)
         return try writeLogits(&running, UnsafeBufferPointer(rebasing: numbers[..<count]), out)
     } catch {
         complainAbout(error)
@@ -39,9 +40,7 @@ private func writeLogits(
     if positionCount > session.plan.contextTokenCount {
         throw .contextFull(needed: positionCount, context: session.plan.contextTokenCount)
     }
-    for number in numbers where number >= UInt32(model.inputLimit) {
-        throw .tokenOutOfRange(token: number, vocabularySize: model.inputLimit)
-    }
+    try requireInputs(numbers, model)
     guard let file = OutputFile(path) else { return ExitCode.failure }
     var writer = Writer(file.descriptor)
     writeNumpyHeader(&writer, positionCount, model)

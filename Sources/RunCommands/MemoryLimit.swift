@@ -1,5 +1,6 @@
 import CPlatform
 import Console
+import Kernels
 import STLM
 
 /// A plan with which a run stays under --memory-limit; nil after a complaint.
@@ -12,7 +13,7 @@ func limitedPlan(
 ) throws(SessionError) -> MemoryPlan? {
     let plan = try MemoryPlan(opened.model, settings)
     guard let limit = options.memoryLimit else { return plan }
-    let budget = MemoryBudget(opened.model, plan), more = systemByteCount(opened, budget, resident: resident) + besides
+    let budget = MemoryBudget(opened.model, plan, isConstrained: options.isConstrained), more = systemByteCount(opened, budget, resident: resident) + besides
     if budget.residentAtMost + more <= limit { return plan }
     do throws(SessionError) {
         if let weightByteLimit = budget.weightByteLimit(under: limit - more) {
@@ -26,6 +27,13 @@ func limitedPlan(
         "--memory-limit %a is too little, %b bytes are needed at least; give more, a smaller --context or --batch, or --kv int8", limit,
         budget.cannotRunUnder + more)
     return nil
+}
+
+/// From here on the arena fills, once a run: what validated and planned leaves memory, and kernels that this run has not chosen leave the
+/// process. None may be run from here on, not even those that the library takes where it is not told.
+func forgetStart(_ kernels: KernelSet) {
+    kernels.forEachUnused { stlm_program_release($0.baseAddress, $0.count) }
+    stlm_program_forget()
 }
 
 /// What an ordinary build takes beyond what the static program would: the libraries of Swift and of the system, which are still growing when

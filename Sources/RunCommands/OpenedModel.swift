@@ -10,6 +10,8 @@ struct OpenedModel: ~Copyable {
     let byteCount: Int
     private let base: UnsafeRawPointer
     let descriptor: Int32
+    /// The file is more than may be in memory, and no more of it comes than is looked at.
+    let isLimited: Bool
 
     /// nil after a complaint.
     /// - Parameters:
@@ -27,11 +29,13 @@ struct OpenedModel: ~Copyable {
             complain("%n cannot be opened as a model file (%d); check the path", name: path, detail: stlm_error_text(error))
             return nil
         }
+        var isLimited = false
         if let memoryLimit {
             var now: UInt64 = 0, peak: UInt64 = 0
             stlm_resident_bytes(&now, &peak)
-            if now + UInt64(byteCount) > UInt64(memoryLimit) { stlm_window_begin(base, byteCount, descriptor) }
+            isLimited = now + UInt64(byteCount) > UInt64(memoryLimit)
         }
+        if isLimited { stlm_window_begin(base, byteCount, descriptor) }
         do throws(ModelFileError) {
             model = Model(try ModelFile(base, byteCount: byteCount))
         } catch {
@@ -42,10 +46,24 @@ struct OpenedModel: ~Copyable {
         self.base = base
         self.byteCount = byteCount
         self.descriptor = descriptor
+        self.isLimited = isLimited
     }
 
     /// The mapped file.
     var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: base, count: byteCount) }
+
+    /// Reads every byte of the weights and compares their checksums; what was read leaves memory where that is limited.
+    func verifyWeights() throws(ModelFileError) {
+        if !isLimited { return try model.file.verifyWeights() }
+        let (base, byteCount, descriptor) = (base, byteCount, descriptor)
+        try model.file.verifyWeights(pieceByteCount: Self.pieceByteCount) { offset, count in
+            stlm_window_drop(base, offset, count, byteCount, descriptor)
+            let next = offset + count
+            if next < byteCount { stlm_window_fetch(base, next, min(2 * Self.pieceByteCount, byteCount - next)) }
+        }
+    }
+
+    private static var pieceByteCount: Int { 131_072 }
 
     deinit { stlm_file_unmap(base, byteCount, descriptor) }
 }
@@ -75,25 +93,23 @@ package func complainAbout(_ error: SessionError) {
     case .keptOutOfRange(let asked, let context):
         complain("--keep %a leaves no room in a context of %b positions; keep fewer, or give a greater --context", asked, context)
     case .tokenOutOfRange(let token, let size):
-        complain("id %a is out of range; this model takes ids 0 to %b", numbers: Int64(token), Int64(size - 1))
+        complain("id %a is out of range; this model takes ids 0 to %b", Int64(token), Int64(size) - 1)
     case .contextFull(let needed, let context):
         complain("the prompt takes %a positions and the context has %b; give --context, a shorter prompt, or --slide", needed, context)
     case .arenaTooSmall(let have, let need):
-        complain("the arena has %a bytes and %b are needed; give a smaller --context, and report it: the program takes what is needed", have, need)
+        complain("the arena has %a bytes and needs %b, which is a fault of this program; report it", have, need)
     case .weightsDoNotFit(let limit, let least):
         complain("the weights may take %a bytes and need %b at least; give a greater --memory-limit", limit, least)
     case .addressesExceeded(let context):
         complain("model and arena at a context of %a are more than a process of 32 bits can address; give a smaller --context or --batch", context)
     case .notCausal:
-        complain("this model sees the whole text at once (it is not causal), so that a text cannot be scored token by token")
+        complain("this model sees the whole text at once (it is not causal), so that a text cannot be scored token by token; give one that is")
     }
 }
 
 /// The kernels that STLM_CPU asks for, or the best there are; nil after a complaint.
 package func chosenKernels() -> KernelSet? {
-    // A static string ends with a zero byte; a plain literal here would make a String.
-    let name: StaticString = "STLM_CPU"
-    guard let word = stlm_environment(UnsafeRawPointer(name.utf8Start).assumingMemoryBound(to: CChar.self)), word[0] != 0 else { return .detected }
+    guard let word = stlm_environment(cString("STLM_CPU")), word[0] != 0 else { return .detected }
     var candidate: KernelSet? = .baseline
     while let kernels = candidate {
         if equals(word, kernels.name) {

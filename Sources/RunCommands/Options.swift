@@ -48,11 +48,8 @@ struct Options {
     var repeatWindow: UInt32?
     var stops = InlineArray<8, Word?>(repeating: nil)
     var stopCount = 0
-    /// What the text must be: a grammar, a list in a file, or texts of flags.
-    var grammar: Word?
-    var choices: Word?
-    var oneOf = InlineArray<32, Word?>(repeating: nil)
-    var oneOfCount = 0
+    /// What the text must be.
+    var constraint = ConstraintFlags()
     var ignoresEnd = false
     var slides = false
     /// First positions that sliding keeps.
@@ -137,25 +134,16 @@ struct Options {
             var word: Word?
             if !text(flag, &words, generate, &word) { return false }
             if stopCount == TextStream.stopLimit {
-                complain("--stop can be given %a times at most", TextStream.stopLimit)
+                complain("--stop can be given %a times at most; leave some out", TextStream.stopLimit)
                 return false
             }
             stops[stopCount] = word
             stopCount += 1
             return true
         }
-        if equals(flag, "--grammar") { return text(flag, &words, generate, &grammar) }
-        if equals(flag, "--choices") { return text(flag, &words, generate, &choices) }
-        if equals(flag, "--one-of") {
+        if ConstraintFlags.has(flag) {
             var word: Word?
-            if !text(flag, &words, generate, &word) { return false }
-            if oneOfCount == oneOf.count {
-                complain("--one-of can be given %a times at most; put the texts in a file and give --choices", oneOf.count)
-                return false
-            }
-            oneOf[oneOfCount] = word
-            oneOfCount += 1
-            return true
+            return text(flag, &words, generate, &word) && constraint.take(flag, word!)
         }
         if equals(flag, "--ignore-eos") { return set(flag, generate, &ignoresEnd) }
         if equals(flag, "--slide") { return set(flag, generate, &slides) }

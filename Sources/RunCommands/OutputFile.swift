@@ -35,7 +35,7 @@ struct OutputFile: ~Copyable {
     /// Puts the file in its place, unless writing it failed.
     consuming func commit(_ writeError: Int32) -> Bool {
         if writeError != 0 {
-            complain("%n cannot be written (%d); the file is left as it was", name: path, detail: stlm_error_text(writeError))
+            complain("%n cannot be written (%d); the file is left as it was, check the disk", name: path, detail: stlm_error_text(writeError))
             return false
         }
         isOpen = false
@@ -45,7 +45,7 @@ struct OutputFile: ~Copyable {
             stlm_file_commit(descriptor, $0.baseAddress!.assumingMemoryBound(to: CChar.self), path)
         }
         if error != 0 {
-            complain("%n cannot be written (%d); the file is left as it was", name: path, detail: stlm_error_text(error))
+            complain("%n cannot be written (%d); the file is left as it was, check the disk", name: path, detail: stlm_error_text(error))
         }
         return error == 0
     }

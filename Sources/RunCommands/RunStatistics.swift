@@ -23,6 +23,8 @@ struct RunStatistics {
     var restoreNanoseconds: UInt64 = 0
     var savedByteCount: Int?
     var saveNanoseconds: UInt64 = 0
+    /// Memory of a grammar, beside the arena.
+    var constraintByteCount = 0
     /// Before these numbers are printed, which takes memory of its own.
     var residentByteCount: UInt64 = 0
     var mostResidentByteCount: UInt64 = 0
@@ -55,6 +57,11 @@ struct RunStatistics {
         err.grouped(session.plan.arenaByteCount)
         err.text(" bytes, context ")
         err.number(session.plan.contextTokenCount)
+        if constraintByteCount > 0 {
+            err.text("\ngrammar        ")
+            err.grouped(constraintByteCount)
+            err.text(" bytes")
+        }
         err.text("\nmapped         ")
         err.grouped(mappedByteCount)
         err.text(" bytes\nresident       ")

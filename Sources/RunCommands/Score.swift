@@ -24,6 +24,7 @@ func score(_ options: Options) -> Int32 {
             let arena = Arena(plan.arenaByteCount)
         else { return ExitCode.failure }
         var session = try Session(model, plan, kernels: kernels, arena: arena.bytes, descriptor: opened.descriptor)
+        forgetStart(kernels)
         var scorer = Scorer()
         var byteCount = 0
         let result: Int32
@@ -63,8 +64,14 @@ private func scoreParts(
         }
         var partStart = start
         var partEnd = end
-        while partStart < partEnd, isSpace(text[partStart]) { partStart += 1 }
-        while partEnd > partStart, isSpace(text[partEnd - 1]) { partEnd -= 1 }
+        while partStart < partEnd, isSpace(text[partStart]) {
+            partStart += 1
+            pages.pass(1)
+        }
+        while partEnd > partStart, isSpace(text[partEnd - 1]) {
+            partEnd -= 1
+            pages.pass(1)
+        }
         let part = UnsafeBufferPointer(rebasing: text[partStart..<partEnd])
         byteCount += part.count
         let result = try scoreText(&session, tokenizer, part, hasBeginning: true, &pages, &scorer)

@@ -13,20 +13,24 @@ func selfCheck(_ options: Options) -> Int32 {
         return ExitCode.failure
     }
     var checked = InlineArray<3, UInt32>(repeating: 0)
-    do {
-        try model.file.verifyWeights()
-    } catch {
-        complainAbout(error, options.model!)
-        return ExitCode.failure
-    }
     let threads = threadCount(options)
+    // The first type of keys and values needs the most memory: where its weights may stay, those of the others may too.
+    var weightByteLimit: Int?
     do throws(SessionError) {
         for type in 0..<model.transcriptTypeCount {
             if stlm_signal_received() != 0 { return 130 }
             var settings = SessionOptions(
                 transcriptOf: model, KeyValueType(rawValue: UInt8(type))!, positionCount: Int(transcript.positionCount), kernels: kernels,
                 threadCount: threads)
-            guard let plan = try limitedPlan(options, opened, &settings), let arena = Arena(plan.arenaByteCount) else { return ExitCode.failure }
+            settings.weightByteLimit = weightByteLimit
+            guard let plan = type == 0 ? try limitedPlan(options, opened, &settings) : try MemoryPlan(model, settings) else { return ExitCode.failure }
+            weightByteLimit = settings.weightByteLimit
+            // Before the first arena fills, and not at all where memory is too little for it.
+            if type == 0 {
+                if !verifyWeights(options, opened) { return ExitCode.failure }
+                forgetStart(kernels)
+            }
+            guard let arena = Arena(plan.arenaByteCount) else { return ExitCode.failure }
             var session = try Session(model, plan, kernels: kernels, arena: arena.bytes, descriptor: opened.descriptor)
             checked[type] = try session.transcriptChecksum()
         }
@@ -39,13 +43,22 @@ func selfCheck(_ options: Options) -> Int32 {
             kernels == .baseline
                 ? "this computer does not make of %n what the packer's did (keys and values %d); do not use it here, and report it"
                 : "this computer does not make of %n what the packer's did (keys and values %d); try STLM_CPU=baseline, and report it",
-            name: options.model, detail: pointer(KeyValueType(rawValue: UInt8(type))!.name))
+            name: options.model, detail: cString(KeyValueType(rawValue: UInt8(type))!.name))
         return ExitCode.failure
     }
     return report(options, model, transcript, kernels, threads)
 }
 
-private func pointer(_ text: StaticString) -> UnsafePointer<CChar> { UnsafeRawPointer(text.utf8Start).assumingMemoryBound(to: CChar.self) }
+/// False after a complaint.
+private func verifyWeights(_ options: Options, _ opened: borrowing OpenedModel) -> Bool {
+    do throws(ModelFileError) {
+        try opened.verifyWeights()
+        return true
+    } catch {
+        complainAbout(error, options.model!)
+        return false
+    }
+}
 
 private func report(_ options: Options, _ model: Model, _ transcript: TranscriptRecord, _ kernels: KernelSet, _ threads: Int) -> Int32 {
     var out = Writer(1)

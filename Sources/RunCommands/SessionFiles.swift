@@ -108,11 +108,11 @@ private func complainAbout(_ error: SessionFileError, _ path: Arguments.Word) {
     case .notCausal:
         complain("this model sees the whole text at once (it is not causal), so that no session of it can be kept; leave %n out", name: path)
     case .notWritten:
-        complain("%n cannot be written; make room for it, or give another path", name: path)
+        complain("%n cannot be written; check the disk", name: path)
     case .truncated:
         complain("%n ends early; copy it again, or save the session anew with --save-session", name: path)
     case .wrongByteCount(let have, let need):
-        complain("%n has %a bytes and should have %b; copy it again", name: path, have, Int(min(need, UInt64(Int.max))))
+        complain("%n has %a bytes and should have %b; copy it again", name: path, Int64(have), Int64(clamping: need))
     case .notASession:
         complain("%n is no session file; make one with --save-session", name: path)
     case .unknownVersion(let version):
@@ -124,7 +124,7 @@ private func complainAbout(_ error: SessionFileError, _ path: Arguments.Word) {
     case .otherModel:
         complain("%n was saved with another model file; give that one, or save the session anew with --save-session", name: path)
     case .otherKeyValueType(let saved, let own):
-        let name = UnsafeRawPointer(saved.name.utf8Start).assumingMemoryBound(to: CChar.self)
+        let name = cString(saved.name)
         if own == .int16 {
             complain("%n was saved with --kv %d; give it here too", name: path, detail: name)
         } else {

@@ -9,17 +9,21 @@ struct TextInput: ~Copyable {
     let bytes: UnsafeBufferPointer<UInt8>
     private let mapped: UnsafeRawPointer?
     private let pages: UnsafeMutableRawPointer?
+    /// The mapped file, or -1.
+    private let descriptor: Int32
 
     /// The file at `path`. nil after a complaint.
     init?(path: Arguments.Word) {
         var base: UnsafeRawPointer?
         var count = 0
-        let error = stlm_file_map(path, &base, &count, nil)
+        var descriptor: Int32 = -1
+        let error = stlm_file_map(path, &base, &count, &descriptor)
         guard error == 0, let base else {
             complain("%n cannot be read as a text (%d); give a file that is not empty", name: path, detail: stlm_error_text(error))
             return nil
         }
         mapped = base
+        self.descriptor = descriptor
         pages = nil
         bytes = UnsafeBufferPointer(start: base.assumingMemoryBound(to: UInt8.self), count: count)
     }
@@ -27,7 +31,7 @@ struct TextInput: ~Copyable {
     /// All of standard input. nil after a complaint.
     init?(standardInput: Void) {
         guard let pages = stlm_pages_reserve(Self.pipeByteLimit) else {
-            complain("there is no memory to read standard input")
+            complain("there is no memory to read standard input; give a file")
             return nil
         }
         var count = 0
@@ -40,7 +44,7 @@ struct TextInput: ~Copyable {
             var read = 0
             let error = stlm_read(0, pages + count, Self.pipeByteLimit - count, &read)
             if error != 0 {
-                complain("standard input cannot be read (%n)", name: stlm_error_text(error))
+                complain("standard input cannot be read (%n); give a file", name: stlm_error_text(error))
                 stlm_pages_release(pages, Self.pipeByteLimit)
                 return nil
             }
@@ -48,6 +52,7 @@ struct TextInput: ~Copyable {
             count += read
         }
         mapped = nil
+        descriptor = -1
         self.pages = pages
         bytes = UnsafeBufferPointer(start: UnsafeRawPointer(pages).assumingMemoryBound(to: UInt8.self), count: count)
     }
@@ -55,12 +60,12 @@ struct TextInput: ~Copyable {
     /// - Parameters:
     ///   - isLimited: what was read of a file leaves memory as it goes
     func pages(isLimited: Bool) -> TextPages {
-        if isLimited, let mapped { stlm_window_begin(mapped, bytes.count, -1) }
+        if isLimited, let mapped { stlm_window_begin(mapped, bytes.count, descriptor) }
         return TextPages(mapped: isLimited ? mapped : nil, byteCount: bytes.count)
     }
 
     deinit {
-        if let mapped { stlm_file_unmap(mapped, bytes.count, -1) }
+        if let mapped { stlm_file_unmap(mapped, bytes.count, descriptor) }
         if let pages { stlm_pages_release(pages, Self.pipeByteLimit) }
     }
 }

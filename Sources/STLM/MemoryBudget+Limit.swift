@@ -13,7 +13,7 @@ public struct MemoryAlternative: Sendable {
 extension MemoryBudget {
     /// `SessionOptions.weightByteLimit` of a run that may take so many bytes, where it may not take `residentAtMost`; nil if it needs more.
     public func weightByteLimit(under limit: Int) -> Int? {
-        limit < cannotRunUnder ? nil : leastWeightByteCount + limit - cannotRunUnder
+        limit < cannotRunUnder ? nil : limit - cannotRunUnder + leastWeightByteCount
     }
 
     /// Bytes of weights that such a run reads again for each position of decoding; nil if it needs more.
@@ -29,7 +29,7 @@ extension MemoryBudget {
 
     /// The longest context or batch with which a run fits in `limit` bytes, all else as in `options`; nil if none does.
     public static func longest(
-        _ measure: Measure, _ model: Model, _ options: SessionOptions, _ program: ProgramFootprint = .staticRun, limit: Int
+        _ measure: Measure, _ model: Model, _ options: SessionOptions, _ program: ProgramFootprint = .staticRun, isConstrained: Bool = false, limit: Int
     ) -> MemoryAlternative? {
         var low = 0, found: MemoryAlternative?
         var high = switch measure {
@@ -43,7 +43,7 @@ extension MemoryBudget {
             case .context: tried.contextTokenCount = middle
             case .batch: tried.batchTokenCount = middle
             }
-            if let alternative = Self.alternative(model, tried, program), alternative.residentAtMost <= limit {
+            if let alternative = Self.alternative(model, tried, program, isConstrained: isConstrained), alternative.residentAtMost <= limit {
                 found = alternative
                 low = middle
             } else {
@@ -55,12 +55,13 @@ extension MemoryBudget {
 
     /// What options come to; nil if they are not to be had.
     public static func alternative(
-        _ model: Model, _ options: SessionOptions, _ program: ProgramFootprint = .staticRun
+        _ model: Model, _ options: SessionOptions, _ program: ProgramFootprint = .staticRun, isConstrained: Bool = false
     ) -> MemoryAlternative? {
         guard let plan = try? MemoryPlan(model, options) else { return nil }
         return MemoryAlternative(
             contextTokenCount: plan.contextTokenCount, keyValueType: plan.keyValueType, batchTokenCount: plan.batchTokenCount,
             residentAtMost: residentByteCount(
-                file: model.file.byteCount, plan, promptByteCount: promptByteCount(model, plan), program))
+                file: model.file.byteCount, plan, promptByteCount: promptByteCount(model, plan),
+                constraintByteCount: isConstrained ? Constraint.byteCount(model) : 0, program))
     }
 }

@@ -48,18 +48,18 @@ public struct ProgramFootprint: Sendable {
     /// the CPU does not take leave the process before anything is computed, and do not count.
     ///
     /// Stacks were measured on x86_64 as what was resident of them after some thousand tokens (/proc/PID/smaps), over a model of tokens,
-    /// the kernels that the machine had, ways to draw, and types of keys and values: 40 KB at most for the first thread with an empty environment,
-    /// 12 KB and 4 KB of the C library's for another one. The first is rounded up to 64 KB, which leaves some 20 KB for the environment and
-    /// the arguments.
+    /// the kernels that the machine had, ways to draw, and types of keys and values, with an empty environment: for the first thread 92 KB at most
+    /// with kernels of AVX2 and AVX-512 (of a model with small heads; of others 60), 60 with the reference, and 12 KB and 4 KB of the C library's
+    /// for another one. Frames of NEON's kernels have half the bytes of those. The first leaves some 20 KB for the environment and the arguments.
     public static var staticRun: ProgramFootprint {
         #if arch(arm64)
-        ProgramFootprint(imageByteCount: 432 << 10, stackByteCount: 64 << 10, threadStackByteCount: 16 << 10)
+        ProgramFootprint(imageByteCount: 432 << 10, stackByteCount: 88 << 10, threadStackByteCount: 16 << 10)
         #elseif arch(arm)
-        ProgramFootprint(imageByteCount: 372 << 10, stackByteCount: 64 << 10, threadStackByteCount: 16 << 10)
+        ProgramFootprint(imageByteCount: 372 << 10, stackByteCount: 88 << 10, threadStackByteCount: 16 << 10)
         #elseif arch(riscv64)
-        ProgramFootprint(imageByteCount: 304 << 10, stackByteCount: 64 << 10, threadStackByteCount: 16 << 10)
+        ProgramFootprint(imageByteCount: 304 << 10, stackByteCount: 88 << 10, threadStackByteCount: 16 << 10)
         #else
-        ProgramFootprint(imageByteCount: 456 << 10, stackByteCount: 64 << 10, threadStackByteCount: 16 << 10)
+        ProgramFootprint(imageByteCount: 456 << 10, stackByteCount: 112 << 10, threadStackByteCount: 16 << 10)
         #endif
     }
 }
@@ -75,12 +75,16 @@ public struct MemoryBudget: Sendable {
     public let program: ProgramFootprint
     /// The prompt's numbers, which lie beside the arena: (context, inputSize) UInt32.
     public let promptByteCount: Int
+    /// A constraint's memory, beside the arena too; 0 without one.
+    public let constraintByteCount: Int
     /// Of the file, what must be in memory at a time.
     public let leastWeightByteCount: Int
     /// What the arena grows by where weights pass through memory.
     private let windowByteCount: Int
 
-    public init(_ model: Model, _ plan: MemoryPlan, _ program: ProgramFootprint = .staticRun) {
+    /// - Parameters:
+    ///   - isConstrained: what is written must follow a grammar or be one of some texts
+    public init(_ model: Model, _ plan: MemoryPlan, _ program: ProgramFootprint = .staticRun, isConstrained: Bool = false) {
         file = WeightFootprint(model)
         fileByteCount = model.file.byteCount
         leastWeightByteCount = min(model.file.byteCount, WeightPlan.leastByteCount(model))
@@ -88,6 +92,7 @@ public struct MemoryBudget: Sendable {
         self.plan = plan
         self.program = program
         promptByteCount = Self.promptByteCount(model, plan)
+        constraintByteCount = isConstrained ? Constraint.byteCount(model) : 0
     }
 
     // MARK: Pages
@@ -145,7 +150,8 @@ public struct MemoryBudget: Sendable {
     /// Stacks of all threads.
     public var stackByteCount: Int { program.stackByteCount(plan.threadCount) }
 
-    /// The most that is resident: the whole file, the whole arena, the prompt, stacks, and the program.
+    /// The most that is resident: the whole file, the whole arena, the prompt, a constraint, stacks, and
+    /// the program.
     public var residentAtMost: Int { residentByteCount(file: fileByteCount) }
 
     /// Less than this is too little, however often weights are read again.
@@ -153,18 +159,20 @@ public struct MemoryBudget: Sendable {
         leastWeightByteCount == fileByteCount ? residentAtMost : residentByteCount(file: leastWeightByteCount) + windowByteCount
     }
 
-    /// Of what is resident at most, what lies between the ends of file, arena and prompt and those of their last pages.
+    /// Of what is resident at most, what lies between the ends of file, arena, prompt and constraint and those of their last pages.
     public var roundingByteCount: Int {
-        residentAtMost - fileByteCount - plan.arenaByteCount - promptByteCount - stackByteCount - program.imageByteCount
+        residentAtMost - fileByteCount - plan.arenaByteCount - promptByteCount - constraintByteCount - stackByteCount - program.imageByteCount
     }
 
     private func residentByteCount(file: Int) -> Int {
-        Self.residentByteCount(file: file, plan, promptByteCount: promptByteCount, program)
+        Self.residentByteCount(file: file, plan, promptByteCount: promptByteCount, constraintByteCount: constraintByteCount, program)
     }
 
-    static func residentByteCount(file: Int, _ plan: MemoryPlan, promptByteCount: Int, _ program: ProgramFootprint) -> Int {
-        rounded(file) + rounded(plan.arenaByteCount) + rounded(promptByteCount) + program.stackByteCount(plan.threadCount)
-            + program.imageByteCount
+    static func residentByteCount(
+        file: Int, _ plan: MemoryPlan, promptByteCount: Int, constraintByteCount: Int, _ program: ProgramFootprint
+    ) -> Int {
+        rounded(file) + rounded(plan.arenaByteCount) + rounded(promptByteCount) + rounded(constraintByteCount)
+            + program.stackByteCount(plan.threadCount) + program.imageByteCount
     }
 
     static func promptByteCount(_ model: Model, _ plan: MemoryPlan) -> Int { plan.contextTokenCount * model.inputSize * 4 }
@@ -176,7 +184,7 @@ public struct MemoryBudget: Sendable {
         let entries = Self.pageByteCount / 8
         func tables(_ pages: Int) -> Int { (pages + entries - 1) / entries }
         // Neither the file nor the arena begins where a table does.
-        let mapped = filePageCount + arenaPageCount + Self.pages(promptByteCount + stackByteCount)
+        let mapped = filePageCount + arenaPageCount + Self.pages(promptByteCount + constraintByteCount + stackByteCount)
         let lowest = tables(mapped) + 2 + tables(Self.pages(program.imageByteCount)) + 2
         return (lowest + tables(lowest) + 2 + 3) * Self.pageByteCount
     }

@@ -44,12 +44,46 @@ import Testing
         #expect(predicted <= most + most / 20 + 256 << 10)
     }
 
+    /// A grammar takes what the budget says, to the byte; with it a run is within the budget, and the least limit is the budget's.
+    @Test(arguments: [[], ["--kv", "int8", "--context", "64"]]) func aGrammarTakesWhatWasSaid(_ more: [String]) throws {
+        let grammar = try place.file("g", Array("root ::= [a-z ,.\"]{600,900}".utf8)), flags = ["--threads", "1"] + more
+        func budget(_ words: [String]) throws -> [String: Any] {
+            let said = try Board.x86.run([model, "--json"] + flags + words, program: "stlm-budget")
+            #expect(said.status == 0, "\(said.errors)")
+            return try #require(JSONSerialization.jsonObject(with: Data(said.output)) as? [String: Any])
+        }
+        let constrained = ["--grammar", grammar], plain = try budget([]), said = try budget(constrained)
+        let own = try #require(said["grammar"] as? Int), most = try #require(said["resident_at_most"] as? Int)
+        let words = [model, "-p", "the hen saw a red ball", "--slide", "-n", "400", "--seed", "1"] + flags + constrained
+        let run = try Board.x86.run(words + ["--stats"]), number = own.formatted(.number.locale(Locale(identifier: "en_US")))
+        #expect(own > 300_000 && plain["grammar"] as? Int == 0 && run.errors.contains("\ngrammar        \(number) bytes\n"), "\(run.errors)")
+        let used = try #require(run.errors.firstMatch(of: /bytes, at most ([0-9,]+)/).flatMap { Int($0.1.replacing(",", with: "")) })
+        print("resident at most with a grammar: predicted \(most), measured \(used)")
+        #expect(used <= most && most - (plain["resident_at_most"] as! Int) == (own + 4095) / 4096 * 4096)
+        let refusal = try Board.x86.run(words + ["--memory-limit", "1MB"])
+        #expect(refusal.errors.contains(" \(said["cannot_run_under"] as! Int) bytes are needed at least"), "\(refusal.errors)")
+    }
+
+    /// Toy models, of which the program is most: with each kernel that may be forced a run is within its budget.
+    @Test(arguments: ["", "baseline", "avx2", "avxvnni", "avx512"], ["tokens", "int8", "pieces", "corrected"])
+    func aSmallModelIsWithinItsBudgetWithAnyKernels(_ kernels: String, _ name: String) throws {
+        let small = Package.path("Formats/vectors/\(name).stlm"), flags = ["--threads", "1"]
+        let said = try Board.x86.run([small, "--json"] + flags, program: "stlm-budget")
+        let json = try #require(JSONSerialization.jsonObject(with: Data(said.output)) as? [String: Any])
+        let words = [small, "--ids", "1 2 3 4 5 6", "-n", "300", "--slide", "--ignore-eos", "--temp", "1", "--top-k", "0", "--top-p", "0.9", "--stats"]
+        let run = try Board.x86.run(words + flags, environment: kernels.isEmpty ? [:] : ["STLM_CPU": kernels])
+        if run.errors.contains("does not have") { return }
+        let used = try #require(run.errors.firstMatch(of: /bytes, at most ([0-9,]+)/).flatMap { Int($0.1.replacing(",", with: "")) })
+        let most = try #require(json["resident_at_most"] as? Int)
+        #expect(used <= most, "\(kernels), \(name): \(used) of \(most)")
+        print("resident at most, \(name), \(kernels): predicted \(most), measured \(used)")
+    }
+
     /// Models of 260,000 and 15 million weights in the context that they were made for, keys and values of 16 bits: what is resident beside file
     /// and arena is what the program runs for each token, and its stacks.
-    @Test(arguments: [(64, 172, 5, 8, 4, 512, 512), (288, 768, 6, 6, 6, 32_000, 256)])
-    func littleIsResidentBesideFileAndArena(
-        _ hidden: Int, _ feedForward: Int, _ layers: Int, _ heads: Int, _ keyValueHeads: Int, _ vocabulary: Int, _ context: Int
-    ) throws {
+    @Test(arguments: [(64, 172, 5, 8, 4, 512, 512), (288, 768, 6, 6, 6, 32_000, 256)], ["1", "2"])
+    func littleIsResidentBesideFileAndArena(_ sizes: (Int, Int, Int, Int, Int, Int, Int), _ threads: String) throws {
+        let (hidden, feedForward, layers, heads, keyValueHeads, vocabulary, context) = sizes
         let shape = SyntheticLlama2 {
             ($0.hiddenSize, $0.feedForwardSize, $0.layerCount, $0.headCount, $0.kvHeadCount) = (hidden, feedForward, layers, heads, keyValueHeads)
             ($0.vocabularySize, $0.contextSize) = (vocabulary, context)
@@ -60,7 +94,7 @@ import Testing
         #expect(program >= 0 && fsync(program) == 0 && posix_fadvise(program, 0, 0, POSIX_FADV_DONTNEED) == 0)
         close(program)
         let prompt = (0..<130).map { "\($0 * 37 % 300 + 3)" }.joined(separator: " ")
-        let words = [path, "--ids", prompt, "--ignore-eos", "-n", "600", "--seed", "1", "--threads", "1"]
+        let words = [path, "--ids", prompt, "--ignore-eos", "-n", "600", "--seed", "1", "--threads", threads]
         let outcome = try Board.x86.run(words + ["--stats"])
         func number(_ key: String) throws -> Int {
             let line = try #require(outcome.errors.split(separator: "\n").first { $0.hasPrefix(key) })

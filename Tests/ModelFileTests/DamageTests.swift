@@ -13,6 +13,27 @@ import Testing
         }
     }
 
+    /// The weights' checksums in pieces: all of the weights and nothing else is read, once and in order, and damage is found in each of them.
+    @Test(arguments: Sample.allCases, [1, 60, 1 << 20]) func weightsAreVerifiedInPieces(_ sample: Sample, _ pieceByteCount: Int) throws {
+        let bytes = sample.bytes, memory = GuardedMemory(bytes, alignment: 64)
+        let file = try ModelFile(memory.base, byteCount: bytes.count)
+        var read: [Int] = []
+        try file.verifyWeights(pieceByteCount: pieceByteCount) { offset, count in
+            #expect(count > 0 && count <= pieceByteCount)
+            read += offset..<offset + count
+        }
+        let weights = (file.firstWeightsRegion..<file.regionCount).flatMap { index in
+            let region = file.region(index)
+            return Array(Int(region.offset)..<Int(region.offset + region.byteCount))
+        }
+        #expect(read == weights)
+        for index in [0, weights.count / 2, weights.count - 1] {
+            memory.bytes[weights[index]] ^= 1
+            #expect(throws: ModelFileError.self) { try file.verifyWeights(pieceByteCount: pieceByteCount) { _, _ in } }
+            memory.bytes[weights[index]] ^= 1
+        }
+    }
+
     /// Cut after every byte, behind each of which the memory ends too.
     @Test(arguments: [Sample.plain, .rich, .decoder]) func rejectsTruncationAtEveryByte(_ sample: Sample) {
         let file = sample.bytes

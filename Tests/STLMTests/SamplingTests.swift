@@ -93,6 +93,26 @@ import Testing
         }
     }
 
+    /// A session whose plan has room for more candidates than its settings ask for draws from no more than they say.
+    @Test(arguments: [1, 7, 39, 40], [(UInt32(65_536), UInt32(0)), (40_000, 0), (65_536, 3_277)])
+    func aTopKBelowThePlansIsKept(_ topK: UInt32, _ others: (topP: UInt32, minP: UInt32)) throws {
+        var planned = Self.base, settings = Self.base
+        (planned.temperature, planned.topK, planned.topP, planned.minP, planned.repeatPenalty) = (6_553_600, 40, 65_536, 0, 65_536)
+        settings = planned
+        (settings.topK, settings.topP, settings.minP) = (topK, others.topP, others.minP)
+        let fractionBits = Int(Self.model.model.record.head.logitFractionBits)
+        try withSession(planned) { session in
+            var random = SplitMix64(seed: 3)
+            var drawn = StraightforwardSampler(fractionBits: fractionBits, settings: settings, seed: 3)
+            let recent = session.recentTokens()
+            for draw in 0..<60 {
+                var values = logits(UInt64(draw))
+                let expected = drawn.next(values, [])
+                #expect(Int(session.sample(&values, settings, random: &random, recent: recent)) == expected, "draw \(draw)")
+            }
+        }
+    }
+
     @Test func oneSeedGivesOneText() throws {
         func text(_ seed: UInt64) throws -> [UInt32] {
             var settings = Self.base
