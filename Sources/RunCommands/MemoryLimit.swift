@@ -24,7 +24,9 @@ func limitedPlan(
         guard case .weightsDoNotFit = error else { throw error }
     }
     complain(
-        "--memory-limit %a is too little, %b bytes are needed at least; give more, a smaller --context or --batch, or --kv int8", limit,
+        options.verb == .selfCheck
+            ? "--memory-limit %a is too little, %b bytes are needed at least; give more"
+            : "--memory-limit %a is too little, %b bytes are needed at least; give more, a smaller --context or --batch, or --kv int8", limit,
         budget.cannotRunUnder + more)
     return nil
 }
