@@ -3,6 +3,7 @@
    is 0, it is standard input's text, which slides. Prints JSON: steps, the longest of them,
    the 99.9th percentile and the median, in time of the calling thread, for the prompt and for what follows. */
 #define _GNU_SOURCE
+#include "bench.h"
 #include "stlm.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,11 +33,6 @@ static void add(struct times *times, uint64_t nanoseconds) {
     times->sum += nanoseconds;
 }
 
-static int compare(const void *a, const void *b) {
-    const uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-    return x < y ? -1 : x > y;
-}
-
 static void print(const char *name, struct times *times) {
     if (times->count == 0) return;
     qsort(times->all, times->count, sizeof *times->all, compare);
@@ -45,20 +41,15 @@ static void print(const char *name, struct times *times) {
         times->sum / 1e6);
 }
 
-static void fail(const char *sentence) {
-    fprintf(stderr, "longest_step: %s\n", sentence);
-    exit(1);
-}
-
 int main(int count, char **words) {
-    if (count < 2) fail("give a model; longest_step MODEL [QUANTUM [PROMPT [TOKENS [THREADS]]]]");
+    if (count < 2) fail("longest_step", "give a model; longest_step MODEL [QUANTUM [PROMPT [TOKENS [THREADS]]]]");
     const size_t prompt_count = count > 3 ? strtoull(words[3], 0, 10) : 128, token_count = count > 4 ? strtoull(words[4], 0, 10) : 128;
     stlm_model *model;
     stlm_session *session;
     struct stlm_options options;
     struct stlm_model_info info;
     size_t bytes = stlm_model_bytes();
-    if (stlm_model_open(aligned_alloc(STLM_ALIGNMENT, bytes), bytes, words[1], &model) < 0) fail(stlm_model_error(model));
+    if (stlm_model_open(aligned_alloc(STLM_ALIGNMENT, bytes), bytes, words[1], &model) < 0) fail("longest_step", stlm_model_error(model));
     stlm_model_get_info(model, &info);
     stlm_options_default(model, &options);
     if (count > 2 && strtoull(words[2], 0, 10)) options.quantum = strtoull(words[2], 0, 10);
@@ -69,15 +60,15 @@ int main(int count, char **words) {
     options.sampling.repeat_penalty = 65536;
     bytes = stlm_session_bytes(model, &options);
     void *memory = bytes ? aligned_alloc(STLM_ALIGNMENT, (bytes + 63) / 64 * 64) : 0;
-    if (!memory) fail(stlm_model_error(model));
+    if (!memory) fail("longest_step", stlm_model_error(model));
     memset(memory, 0, bytes);
-    if (stlm_session_open(model, &options, memory, bytes, &session) < 0) fail(stlm_model_error(model));
+    if (stlm_session_open(model, &options, memory, bytes, &session) < 0) fail("longest_step", stlm_model_error(model));
 
     static char text[1 << 20];
     static uint32_t ids[65536];
     size_t text_bytes = 0, id_count = prompt_count * info.input_size;
     if (prompt_count == 0) text_bytes = fread(text, 1, sizeof text, stdin);
-    if (id_count > 65536) fail("the prompt is too long for this program");
+    if (id_count > 65536) fail("longest_step", "the prompt is too long for this program");
     uint64_t state = 1;
     for (size_t k = 0; k < id_count; k++) {
         state = state * 6364136223846793005u + 1442695040888963407u;
@@ -90,12 +81,12 @@ int main(int count, char **words) {
         stlm_reset(session);
         stlm_set_limits(session, token_count, UINT64_MAX);
         const int32_t begun = prompt_count ? stlm_prompt_ids(session, ids, id_count) : stlm_prompt(session, text, text_bytes);
-        if (begun < 0) fail(stlm_session_error(session));
+        if (begun < 0) fail("longest_step", stlm_session_error(session));
         for (int is_writing = 0;;) {
             const uint64_t start = now();
             const int32_t status = stlm_step(session);
             const uint64_t end = now();
-            if (status < 0) fail(stlm_session_error(session));
+            if (status < 0) fail("longest_step", stlm_session_error(session));
             if (round > 0) {
                 add(is_writing ? &writing : &reading, end - start);
                 add(&all, end - start);
