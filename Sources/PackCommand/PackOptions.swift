@@ -7,6 +7,8 @@ struct PackOptions {
     var tokenizers: [String] = []
     var settings = PackSettings(.width(.int8))
     var weights: WeightWidth?
+    /// --weights auto: a type for each matrix by itself.
+    var choosesWeights = false
     var budget: Int?
     var maximumLoss: Double?
     var calibration: String?
@@ -50,8 +52,9 @@ struct PackOptions {
             case "--json": printsJSON = true
             case "--weights":
                 let name = try value(word)
-                guard let width = WeightWidth(rawValue: name) else { throw UsageError("--weights is one of \(widthNames), not '\(name)'") }
-                weights = width
+                let width = WeightWidth(rawValue: name)
+                if width == nil, name != "auto" { throw UsageError("--weights is one of \(widthNames) or auto, not '\(name)'") }
+                (weights, choosesWeights) = (width, width == nil)
             case "--budget":
                 let text = try value(word)
                 guard let byteCount = Self.byteCount(text), byteCount > 0 else {
@@ -120,16 +123,26 @@ struct PackOptions {
         if budget != nil, maximumLoss != nil {
             throw UsageError("--budget and --max-loss are two ways to ask for one thing; give one of them")
         }
-        if weights != nil, budget != nil || maximumLoss != nil {
-            throw UsageError("--weights gives all matrices one type, --budget and --max-loss choose; give one of them, and --tensor for exceptions")
+        let aims = budget != nil || maximumLoss != nil
+        if let weights, aims {
+            throw UsageError("--weights \(weights.rawValue) gives all matrices one type, --budget and --max-loss choose; give --weights auto"
+                + " with them or nothing, and --tensor for exceptions")
         }
-        if let budget { settings.goal = .budget(byteCount: budget) }
-        if let maximumLoss { settings.goal = .maximumLoss(maximumLoss) }
-        if let weights { settings.goal = .width(weights) }
-        if budget != nil || maximumLoss != nil, calibration == nil {
-            throw UsageError("--budget and --max-loss try encodings on a text; give one with --calibrate FILE")
+        if aims || choosesWeights, calibration == nil {
+            let flags = aims ? "--budget and --max-loss try" : "--weights auto tries"
+            throw UsageError("\(flags) encodings on a text; give one with --calibrate FILE")
+        }
+        if let budget {
+            settings.goal = .budget(byteCount: budget)
+        } else if aims || choosesWeights {
+            settings.goal = .maximumLoss(maximumLoss ?? Self.usualLoss)
+        } else if let weights {
+            settings.goal = .width(weights)
         }
     }
+
+    /// Of --weights auto without --budget and --max-loss: half a percent of bits per byte.
+    private static let usualLoss = 0.005
 
     /// What decides about the weights, for the file's ledger: no path of this machine.
     private static func words(_ words: [String]) -> String {
@@ -171,8 +184,9 @@ let packHelp = """
       -o, --output FILE     the model file (INPUT's name with .stlm)
       --tokenizer FILE      an STLM .model merge list, GPT-2's vocab.json and merges.txt (the flag twice), a tokenizer.json of
                             that kind, or a llama2.c tokenizer.bin; without it the model runs on token ids
-      --weights TYPE        all matrices alike: int2, int3, int4, int5, int6, int8, int16; ternary (five a byte) or ternary4 (four, faster) for
-                            models trained so, which are recognised anyway (int8)
+      --weights TYPE        of all matrices: int2, int3, int4, int5, int6, int8, int16; ternary (five a byte) or ternary4 (four, faster) for
+                            models trained so, which are recognised anyway; auto tries all for each matrix, as --budget or --max-loss
+                            asks, without them as --max-loss 0.5% (int8)
       --budget SIZE         the file that loses least in at most SIZE (12MB, 900KB, 1MiB); needs --calibrate
       --max-loss PERCENT    the smallest file that loses at most that much in bits per byte on the calibration text; needs --calibrate
       --tensor PATTERN=TYPE another type for the matrices whose name fits, with * and ?; again for others, the last that fits wins;

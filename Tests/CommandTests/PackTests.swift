@@ -27,6 +27,9 @@ import Testing
     @Test(arguments: [
         ([], "no checkpoint is given"), (["a", "b"], "'b' is one file too many"), (["--colour"], "no flag --colour"),
         (["a", "-o"], "-o needs a value"), (["a", "--weights", "int7"], "not 'int7'"), (["a", "--weights"], "needs a value"),
+        (["a", "--weights", "auto"], "--weights auto tries encodings on a text"), (["a", "--max-loss", "1%"], "--calibrate FILE"),
+        (["a", "--weights", "int4", "--budget", "1MB", "--calibrate", "t"], "--weights int4 gives all matrices one type"),
+        (["a", "--budget", "1MB", "--max-loss", "1%", "--calibrate", "t"], "give one of them"),
         (["a", "--report", "x.pdf"], ".html, .json or .txt"), (["a", "--tokenizer", "x", "--tokenizer", "y", "--tokenizer", "z"], "given three times"),
     ]) func wrongUseIsOneSentenceAndTwo(_ words: [String], _ part: String) throws {
         expectRefusal(try Program.pack.call(words, folder: folder.url.path), status: 2, containing: part)
@@ -101,6 +104,25 @@ import Testing
         #expect(try pack("model.ckpt").status == 0)
         #expect(try pack("model.ckpt", "--weights", "int16", "-o", "wide.stlm").status == 0)
         #expect(try #require(folder.bytes("wide.stlm")).count > #require(folder.bytes("model.stlm")).count * 3 / 2)
+    }
+
+    /// `--weights auto` chooses as the flag beside it asks, and alone as --max-loss 0.5%.
+    @Test func automaticWeightsAreChosenByTheGoal() throws {
+        let text = try folder.file("train.txt", LedgerFixture.calibration.bytes)
+        func encodings(_ words: String...) throws -> [String] {
+            let packing = [input, "--tokenizer", CommandFixture.mergeList, "--calibrate", text, "-o", folder.path("x.stlm"), "--force", "--json"]
+            let outcome = try Program.pack.call(packing + words, folder: folder.url.path)
+            #expect(outcome.status == 0)
+            let report = try #require(JSONSerialization.jsonObject(with: Data(outcome.output)) as? [String: Any])
+            return try #require(report["tensors"] as? [[String: Any]]).map { try #require($0["encoding"] as? String) }
+        }
+        let usual = try encodings("--weights", "auto")
+        #expect(Set(usual).count > 1)
+        #expect(try encodings("--max-loss", "0.5%") == usual)
+        let looser = try encodings("--max-loss", "40%")
+        #expect(looser != usual)
+        #expect(try encodings("--weights", "auto", "--max-loss", "40%") == looser)
+        #expect(try encodings("--budget", "40KB", "--weights", "auto") == encodings("--budget", "40KB"))
     }
 
     @Test func aTokenizerOfTwoFilesIsGivenTwice() throws {
