@@ -36,6 +36,8 @@ struct pool {
     _Alignas(64) stlm_pool_work work;
     void *context;
     size_t part_count;
+    uint64_t began;
+    uint32_t at_hand; /* a bit for each thread that the job goes to, the caller among them */
     _Alignas(64) _Atomic uint32_t sleepers; /* threads that may be asleep */
     _Atomic uint32_t stopping;
     _Atomic uint32_t caller_sleeps;
@@ -199,21 +201,26 @@ static uint32_t threads_at_hand(const struct pool *pool, size_t part_count, uint
     return threads;
 }
 
-void stlm_pool_run(void *memory, stlm_pool_work work, void *context, size_t part_count) {
+void stlm_pool_begin(void *memory, stlm_pool_work work, void *context, size_t part_count) {
     struct pool *pool = memory;
     const uint64_t began = stlm_clock_nanoseconds();
     const uint32_t threads = threads_at_hand(pool, part_count, began);
-    if (threads == 1) {
-        for (size_t part = 0; part < part_count; part++) work(context, part);
-        return;
-    }
-    const uint32_t number = (uint32_t)atomic_load_explicit(&pool->job, memory_order_relaxed) + 1;
     pool->work = work;
     pool->context = context;
     pool->part_count = part_count;
+    pool->began = began;
+    pool->at_hand = threads;
+    if (threads == 1) return;
+    const uint32_t number = (uint32_t)atomic_load_explicit(&pool->job, memory_order_relaxed) + 1;
     atomic_store(&pool->job, (uint64_t)threads << 32 | number);
     /* Who sleeps from here on has seen this job. */
     if (atomic_load(&pool->sleepers) && atomic_exchange(&pool->sleepers, 0)) futex_wake(&pool->job);
+}
+
+void stlm_pool_finish(void *memory) {
+    struct pool *pool = memory;
+    const uint64_t began = pool->began;
+    const uint32_t threads = pool->at_hand, number = (uint32_t)atomic_load_explicit(&pool->job, memory_order_relaxed);
     do_share(pool, 0, threads);
     for (uint32_t k = 1; k < pool->thread_count; k++) {
         if (!(threads >> k & 1)) continue;
@@ -228,6 +235,11 @@ void stlm_pool_run(void *memory, stlm_pool_work work, void *context, size_t part
         share->absent_since = 0;
         if (mark == TAKEN(number)) wait_for_share(pool, share, number, began);
     }
+}
+
+void stlm_pool_run(void *memory, stlm_pool_work work, void *context, size_t part_count) {
+    stlm_pool_begin(memory, work, context, part_count);
+    stlm_pool_finish(memory);
 }
 
 void stlm_pool_stop(void *memory) {

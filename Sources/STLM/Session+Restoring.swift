@@ -1,3 +1,4 @@
+import CPlatform
 import FixedPoint
 import Kernels
 import ModelFile
@@ -168,20 +169,79 @@ extension Session {
     /// A penalty is for tokens, or for bytes.
     private func isRecent(_ number: UInt32) -> Bool { !model.takesBlocks || number < Symbol.pad }
 
+    /// Each run of positions is put in its places while the next is read.
     private func readKeysAndValues(
         _ header: SessionFileHeader, _ reader: inout SessionReader, _ read: SessionReader.Read
     ) throws(SessionFileError) {
+        let results = pointer(plan.attentionSums, as: UInt64.self)
         var failure: SessionFileError?
-        forEachRun(positionCount: header.positionCount) { head, size, positions, room in
-            do throws(SessionFileError) {
-                try reader.fill(room, read)
-            } catch {
-                failure = error
-                return false
+        var job: PlaceJob?
+        withUnsafeMutablePointer(to: &job) { job in
+            forEachRun(positionCount: header.positionCount) { head, size, positions, room in
+                begin(job)
+                do throws(SessionFileError) {
+                    try reader.fill(room, read)
+                } catch {
+                    failure = error
+                }
+                if !finish(job) { reader.isPossible = false }
+                job.pointee = PlaceJob(
+                    head, headSize: size, positions, from: UnsafeRawPointer(room.baseAddress!), threadCount: plan.threadCount, results)
+                return failure == nil
             }
-            if !head.restore(positions, headSize: size, from: UnsafeRawPointer(room.baseAddress!)) { reader.isPossible = false }
-            return true
+            if failure != nil { return }
+            begin(job)
+            if !finish(job) { reader.isPossible = false }
         }
         if let failure { throw failure }
+    }
+
+    /// Hands over what other threads do of a job, if there is one.
+    private func begin(_ job: UnsafeMutablePointer<PlaceJob?>) {
+        guard plan.threadCount > 1, let parts = job.pointee?.partCount else { return }
+        stlm_pool_begin(arena + plan.pool.offset, { $0!.assumingMemoryBound(to: PlaceJob?.self).pointee!.run($1) }, job, parts)
+    }
+
+    /// Does the rest, and waits for what was handed over; false if quantising makes no such numbers.
+    private func finish(_ job: UnsafeMutablePointer<PlaceJob?>) -> Bool {
+        guard let own = job.pointee else { return true }
+        if plan.threadCount > 1 { stlm_pool_finish(arena + plan.pool.offset) } else { own.run(0) }
+        var isPossible = true
+        for part in 0..<own.partCount where own.results[part] == 0 { isPossible = false }
+        return isPossible
+    }
+}
+
+/// Positions of a saved head that the threads of a session put in their places. Most of that is touching pages for the first time.
+private struct PlaceJob {
+    let partCount: Int
+    /// (partCount): 0 where numbers are impossible
+    let results: UnsafeMutablePointer<UInt64>
+    private let head: KeyValueHead
+    private let headSize: Int
+    private let positions: Range<Int>
+    private let bytes: UnsafeRawPointer
+    /// Positions of part 0, which is the caller's, and of each of the others.
+    private let own: Int
+    private let each: Int
+
+    init(
+        _ head: KeyValueHead, headSize: Int, _ positions: Range<Int>, from bytes: UnsafeRawPointer, threadCount: Int,
+        _ results: UnsafeMutablePointer<UInt64>
+    ) {
+        (self.head, self.headSize, self.positions, self.bytes, self.results) = (head, headSize, positions, bytes, results)
+        // Whole groups: neighbours share lines of the cache. Reading costs the caller two fifths of what placing costs.
+        let group = 16, count = (positions.count + group - 1) / group
+        let share = (count * 7 / 5 + threadCount - 1) / threadCount
+        own = group * (threadCount == 1 || count < 4 ? count : max(0, share - count * 2 / 5))
+        each = group * share
+        partCount = 1 + (max(0, positions.count - own) + each - 1) / each
+    }
+
+    func run(_ part: Int) {
+        let first = part == 0 ? 0 : own + (part - 1) * each, end = min(part == 0 ? own : first + each, positions.count)
+        let range = positions.lowerBound + first..<positions.lowerBound + end
+        let from = bytes + first * head.type.positionByteCount(headSize: headSize)
+        results[part] = head.restore(range, headSize: headSize, from: from) ? 1 : 0
     }
 }

@@ -91,11 +91,13 @@ extension Session {
 
     /// Calls `body` with each run of positions of a head that is copied at once, in the order of the file, until it returns false.
     /// - Parameters:
-    ///   - body: takes the head, its size, the positions, and room for them in the arena, free between steps
+    ///   - body: takes the head, its size, the positions, and room for them in the arena, free between steps: one of two in turn, so that
+    ///     what is in the other still holds
     func forEachRun(
         positionCount: Int, _ body: (KeyValueHead, Int, Range<Int>, UnsafeMutableRawBufferPointer) -> Bool
     ) {
         var cache = arena + plan.keyValues.offset
+        var room = plan.wide, other = plan.other
         for index in model.coreSteps {
             defer {
                 cache += Int(model.cacheByteCount(model.file.step(index), positionCount: plan.contextTokenCount, plan.keyValueType))
@@ -106,13 +108,14 @@ extension Session {
                 keyValueType: plan.keyValueType, capacity: plan.contextTokenCount, firstPosition: 0, isCausal: true)
             let slot = KeyValueSlot(cache, record, scope)
             // Room for the queries, keys and values of a row is room for a position of a head. Whole groups of 16 are faster.
-            let fitting = max(1, min(plan.wide.byteCount, 65_536) / bytes), most = fitting < 16 ? fitting : fitting & ~15
+            let fitting = max(1, min(room.byteCount, 65_536) / bytes), most = fitting < 16 ? fitting : fitting & ~15
             for head in 0..<Int(record.kvHeadCount) {
                 var first = 0
                 while first < positionCount {
                     let end = min(first + most, positionCount)
-                    let room = UnsafeMutableRawBufferPointer(start: arena + plan.wide.offset, count: (end - first) * bytes)
-                    if !body(slot.head(head), size, first..<end, room) { return }
+                    let memory = UnsafeMutableRawBufferPointer(start: arena + room.offset, count: (end - first) * bytes)
+                    if !body(slot.head(head), size, first..<end, memory) { return }
+                    swap(&room, &other)
                     first = end
                 }
             }

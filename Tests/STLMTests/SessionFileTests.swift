@@ -50,6 +50,34 @@ import Testing
         }
     }
 
+    /// Runs of 16 positions and more are placed by several threads while the next is read; a number that is not possible is found by any of them.
+    @Test(arguments: types) func threadsShareThePlacing(_ type: KeyValueType) throws {
+        let packed = try SyntheticSTLM { ($0.contextSize, $0.layerCount) = (250, 2) }.packed(.int8)
+        let inputs = inputs(packed, 231)
+        let (file, logits) = try packed.withSession(options(packed, type, context: 250, batch: 64)) { session in
+            try inputs.joined().map { UInt32($0) }.withUnsafeBufferPointer { _ = try session.feedAll($0) }
+            return (try session.saved(), session.nextLogits())
+        }
+        let head = packed.model.file.attention(0), size = type.positionByteCount(headSize: Int(head.headSize))
+        for threads in 1...8 {
+            for batch in [7, 64] {
+                try packed.withSession(options(packed, type, context: 240, batch: batch, threads: threads)) { session in
+                    for scale in [0, 1, 47, 48, 80, 127, 229, 230 + 63, 230 * 2 * Int(head.kvHeadCount) - 1] {
+                        var broken = file
+                        let place = 64 + 4 * 231 + scale * size
+                        broken.replaceSubrange(place..<place + 4, with: [0, 0, 0, 0])
+                        #expect(throws: SessionFileError.impossible, "\(threads) threads, \(scale)") {
+                            try session.restore(SessionDamageTests.sealed(broken))
+                        }
+                    }
+                    try session.restore(file)
+                    #expect(session.nextLogits() == logits)
+                    #expect(try session.saved() == file, "\(threads) threads")
+                }
+            }
+        }
+    }
+
     @Test(arguments: sources, types) func kernelsAndCapacityDoNotShowInTheFile(_ named: ByteLevelSource, _ type: KeyValueType) throws {
         let packed = try named.source.packed(.int8), inputs = inputs(packed, 30)
         func file(_ context: Int, _ kernels: KernelSet, _ threads: Int) throws -> [UInt8] {

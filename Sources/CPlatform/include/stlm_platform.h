@@ -91,6 +91,10 @@ typedef void (*stlm_pool_work)(void *context, size_t part);
 STLM_NOALLOC int32_t stlm_pool_start(void *pool, uint32_t thread_count);
 /* Runs work(context, 0 ... part_count-1), in any order, on all threads or some; returns when all are done. */
 STLM_NOALLOC void stlm_pool_run(void *pool, stlm_pool_work work, void *context, size_t part_count);
+/* The same in two halves, between which the caller does something else: part 0 is always its own, done in the second. Nothing else may be
+   run between them. */
+STLM_NOALLOC void stlm_pool_begin(void *pool, stlm_pool_work work, void *context, size_t part_count);
+STLM_NOALLOC void stlm_pool_finish(void *pool);
 STLM_NOALLOC void stlm_pool_stop(void *pool);
 
 #endif
