@@ -129,7 +129,7 @@ extension GeneratorState {
     @_optimize(size)
     mutating func gather() throws(STLMError) {
         let model = model, room = plan.contextTokenCount - session.pointee.position
-        if room == 0, slides, hasNext || !source.isAtEnd { return try slide() }
+        if room == 0, slides, hasNext || !source.isAtEnd { return slide() }
         if hasNext, gathered == 0 {
             let numbers = next
             put { $0.update(from: numbers, count: model.inputSize) }

@@ -28,6 +28,7 @@ extension GeneratorState {
     @export(interface)
     package mutating func save(_ write: (UnsafeRawBufferPointer) -> Bool) throws(STLMError) {
         if phase != .rest, isScoring || drawnCount == 0 { throw .workUnderWay }
+        finishSlide()
         // Saving takes the memory of logits that are half computed.
         if phase == .draw { phase = .head }
         headPiece = 0

@@ -73,7 +73,7 @@ extension GeneratorState {
             most = max(most, model.drawingWork)
             if session.pointee.constraint != nil { most = max(most, stepWork + Constraint.mostWork(model)) }
         }
-        if slides { most = max(most, plan.slideWork(model)) }
+        if slides { most = max(most, plan.slidePieceWork(model)) }
         // What cutting a text takes is known once it is done.
         return model.tokenizer == nil ? most : max(most, stepWork + Int64(8 * Self.cutTokenCount + 32 * TextEncoder.partByteCount))
     }
@@ -82,10 +82,10 @@ extension GeneratorState {
     /// - Parameters:
     ///   - left: what it may take, where there is a choice
     private func pieceWork(_ left: Int64) -> Int64 {
+        if let sliding { return session.pointee.work(sliding) }
         let model = model
         switch phase {
-        case .rest, .score: return 0
-        case .gather, .token: return slides && session.pointee.position == plan.contextTokenCount ? plan.slideWork(model) : 0
+        case .rest, .gather, .token, .score: return 0
         case .feed: return model.embeddingWork(positionCount: model.record.isCausal ? min(gathered, plan.batchTokenCount) : plan.contextTokenCount)
         case .advance: return session.pointee.work(advance!)
         case .head: return model.writesBlocks ? 0 : model.headWork(pieceCount: pieceCount(left)) + maskWork
@@ -102,6 +102,10 @@ extension GeneratorState {
     }
 
     private mutating func piece(_ left: Int64) throws(STLMError) -> Generator.Step {
+        if sliding != nil {
+            proceedSlide()
+            return .working
+        }
         switch phase {
         case .rest: break
         case .gather: try gather()
@@ -174,13 +178,17 @@ extension GeneratorState {
         phase = isScoring ? .cost : .draw
     }
 
-    /// The one place where a full context makes room for itself.
-    mutating func slide() throws(STLMError) {
-        do throws(SessionError) {
-            try session.pointee.slide()
-        } catch {
-            throw .session(error)
-        }
+    /// The one place where a full context makes room for itself; the phase at hand goes on when it is there.
+    mutating func slide() { sliding = session.pointee.beginSlide() }
+
+    /// The next piece. What is read anew was read before, so that nothing is refused.
+    private mutating func proceedSlide() {
+        if (try? session.pointee.proceed(&sliding!)) ?? true { sliding = nil }
+    }
+
+    /// The rest at once: what lies between is no state that anything else could go on from.
+    mutating func finishSlide() {
+        while sliding != nil { proceedSlide() }
     }
 
     mutating func end(_ ending: Generator.Ending) -> Generator.Step {

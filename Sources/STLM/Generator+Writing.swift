@@ -31,7 +31,7 @@ extension GeneratorState {
         if bytesLeft == 0 { return end(.byteLimit) }
         if session.pointee.position == plan.contextTokenCount {
             if !slides { return end(.contextFull) }
-            try slide()
+            slide()
             return .working
         }
         session.pointee.upcoming.update(from: next, count: model.inputSize)

@@ -79,6 +79,8 @@ package struct GeneratorState {
     var advance: Advance?
     /// Positions of it.
     var advanceCount = 0
+    /// Room on its way, which the phase at hand waits for.
+    var sliding: Slide?
     /// Of the logits: pieces that are computed.
     var headPiece = 0
     /// Some are.
@@ -143,12 +145,14 @@ package struct GeneratorState {
         session.pointee.reset()
         (phase, ending) = (.rest, nil)
         (source, gathered, hasNext, drawnCount, givenCount, textCount) = (PromptSource(), 0, false, 0, 0, 0)
+        (advance, sliding) = (nil, nil)
         recent = session.pointee.recentTokens()
     }
 
     /// Puts the generator at rest before its work is done; what was read and written stays.
     @_optimize(size)
     mutating func abandon() {
+        finishSlide()
         (phase, ending) = (.rest, nil)
         (source, gathered, advance) = (PromptSource(), 0, nil)
         let position = session.pointee.position, size = model.inputSize

@@ -2,6 +2,23 @@ import FixedPoint
 import Kernels
 import ModelFile
 
+/// Room on its way in a full context, for callers that do other things between its pieces. Until it is there the session must do nothing
+/// else.
+public struct Slide {
+    /// Keys that are turned: the step of the schedule, its head and the position that come next, and where the step's keys and values begin
+    /// among all. A piece is some positions of a head.
+    var step: Int
+    var head = 0
+    var position: Int
+    var cacheOffset: Int
+    /// Positions that are read anew: how many there will be, and those on their way. A piece is that of an `Advance`.
+    let end: Int
+    var advance: Advance?
+
+    /// Positions of a piece.
+    static let pieceSize = 128
+}
+
 // Room in a full context: arithmetic-1, section 10.
 extension Session {
     /// Makes room in a full context: drops half of the positions after the first `plan.keptPositionCount`, and moves those after them down.
@@ -9,46 +26,68 @@ extension Session {
     /// The first positions stay, as attention that finds nothing of use rests on them (attention sinks: StreamingLLM, Xiao et al. 2023;
     /// LM-Infinite, Han et al. 2023). Keys are turned to their new positions where that can be done; else what stays is read anew.
     public mutating func slide() throws(SessionError) {
-        let size = model.inputSize, kept = plan.keptPositionCount, distance = plan.slideDistance
-        if position < kept + distance { return }
-        let count = position - distance
-        for k in kept * size..<count * size { historyPointer[k] = historyPointer[k + distance * size] }
-        if model.movesPositions {
-            moveKeysAndValues(kept..<count, by: distance)
-            position = count
-            fedCount = 0
-        } else {
-            reset()
-            // They lie where feed puts them, so that it copies each onto itself.
-            try feedAll(UnsafeBufferPointer(start: history, count: count * size))
-        }
+        guard var slide = beginSlide() else { return }
+        while try !proceed(&slide) {}
     }
 
-    /// - Parameters:
-    ///   - positions: those that are filled, with what lies `distance` beyond them
-    private func moveKeysAndValues(_ positions: Range<Int>, by distance: Int) {
-        var cache = arena + plan.keyValues.offset
+    /// The same in pieces; nil where there is nothing to drop.
+    public mutating func beginSlide() -> Slide? {
+        let size = model.inputSize, kept = plan.keptPositionCount, distance = plan.slideDistance
+        if position < kept + distance { return nil }
+        let count = position - distance
+        for k in kept * size..<count * size { historyPointer[k] = historyPointer[k + distance * size] }
+        if !model.movesPositions { reset() }
+        return Slide(step: model.coreSteps.lowerBound, position: kept, cacheOffset: plan.keyValues.offset, end: count)
+    }
+
+    /// Does the next piece.
+    /// - Returns: true when there is room
+    public mutating func proceed(_ slide: inout Slide) throws(SessionError) -> Bool {
+        if !model.movesPositions { return try readAnew(&slide) }
+        while slide.step < model.coreSteps.upperBound {
+            let step = model.file.step(slide.step)
+            if let record = attention(ofStep: slide.step), slide.head < Int(record.kvHeadCount) {
+                moveKeysAndValues(record, &slide)
+                return false
+            }
+            slide.cacheOffset += Int(model.cacheByteCount(step, positionCount: plan.contextTokenCount, plan.keyValueType))
+            (slide.step, slide.head) = (slide.step + 1, 0)
+        }
+        position = slide.end
+        fedCount = 0
+        return true
+    }
+
+    private mutating func readAnew(_ slide: inout Slide) throws(SessionError) -> Bool {
+        if position == slide.end { return true }
+        if slide.advance == nil {
+            // They lie where they are put, so that each is copied onto itself.
+            let count = min(slide.end - position, plan.batchTokenCount)
+            slide.advance = try begin(UnsafeBufferPointer(start: upcoming, count: count * model.inputSize))
+        }
+        if !advance(&slide.advance!) { return false }
+        slide.advance = nil
+        return position == slide.end
+    }
+
+    /// Some positions of a head, with what lies `plan.slideDistance` beyond them.
+    private func moveKeysAndValues(_ record: AttentionRecord, _ slide: inout Slide) {
         let scope = AttentionScope(
             keyValueType: plan.keyValueType, capacity: plan.contextTokenCount, firstPosition: 0, isCausal: true)
-        for index in model.coreSteps {
-            let step = model.file.step(index)
-            if let record = attention(ofStep: index) {
-                let slot = KeyValueSlot(cache, record, scope), size = Int(record.headSize)
-                let row = record.rotationTensor == Layout.none ? nil : model.rotationRow(record.rotationTensor, position: distance)
-                for h in 0..<Int(record.kvHeadCount) {
-                    let head = slot.head(h)
-                    for position in positions {
-                        head.moveValue(from: position + distance, to: position, headSize: size)
-                        if let row {
-                            turnKey(head, from: position + distance, to: position, size, row)
-                        } else {
-                            head.moveKey(from: position + distance, to: position, headSize: size)
-                        }
-                    }
-                }
+        let head = KeyValueSlot(arena + slide.cacheOffset, record, scope).head(slide.head)
+        let distance = plan.slideDistance, size = Int(record.headSize)
+        let row = record.rotationTensor == Layout.none ? nil : model.rotationRow(record.rotationTensor, position: distance)
+        let end = min(slide.position + Slide.pieceSize, slide.end)
+        for position in slide.position..<end {
+            head.moveValue(from: position + distance, to: position, headSize: size)
+            if let row {
+                turnKey(head, from: position + distance, to: position, size, row)
+            } else {
+                head.moveKey(from: position + distance, to: position, headSize: size)
             }
-            cache += Int(model.cacheByteCount(step, positionCount: plan.contextTokenCount, plan.keyValueType))
         }
+        slide.position = end
+        if end == slide.end { (slide.head, slide.position) = (slide.head + 1, plan.keptPositionCount) }
     }
 
     /// arithmetic-1, section 6.2.4.

@@ -68,18 +68,15 @@ extension Model {
 }
 
 extension MemoryPlan {
-    /// `Session.slide`: some 16 for each element of a key that is turned, or what is left is read anew.
-    public func slideWork(_ model: Model) -> Int64 {
-        let left = contextTokenCount - slideDistance
-        if !model.movesPositions { return model.coreWork(positionCount: left, context: contextTokenCount) }
-        var sum: Int64 = 0
+    /// The longest piece of a slide: some 16 for each element of a key that is turned. What is read anew is read as a prompt.
+    func slidePieceWork(_ model: Model) -> Int64 {
+        if !model.movesPositions { return 0 }
+        var most = 0
         for index in model.coreSteps {
             let step = model.file.step(index)
-            if step.attention == Layout.none { continue }
-            let attention = model.file.attention(Int(step.attention))
-            sum += 16 * Int64(left - keptPositionCount) * Int64(attention.kvHeadCount) * Int64(attention.headSize)
+            if step.attention != Layout.none { most = max(most, Int(model.file.attention(Int(step.attention)).headSize)) }
         }
-        return sum
+        return 16 * Int64(most) * Int64(min(Slide.pieceSize, contextTokenCount - slideDistance))
     }
 }
 
@@ -88,6 +85,13 @@ extension Session {
     public func work(_ advance: Advance) -> Int64 {
         if advance.step >= model.coreSteps.upperBound { return 0 }
         return model.work(model.file.step(advance.step), rows: advance.stream.count, seen: advance.end)
+    }
+
+    /// What the next call of `proceed` does.
+    func work(_ slide: Slide) -> Int64 {
+        if model.movesPositions { return plan.slidePieceWork(model) }
+        if let advance = slide.advance { return work(advance) }
+        return model.embeddingWork(positionCount: min(plan.batchTokenCount, slide.end - position))
     }
 }
 

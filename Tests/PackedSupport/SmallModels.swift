@@ -10,6 +10,8 @@ public enum SmallModels {
     public static let begins = file("begins.stlm", try! SyntheticLlama2 { $0.vocabularySize = SyntheticTokenizer.llama2VocabularySize }
         .packed(.int8, tokenizer: SyntheticTokenizer.llama2()).bytes)
     public static let bare = file("bare.stlm", try! SyntheticSTLM().packedBytes(.int8))
+    /// As `merges`, with a table of positions: what stays of a full context is read anew.
+    public static let learned = file("learned.stlm", merging { $0.positions = "learned" })
     public static let notCausal = file("notcausal.stlm", merging { $0.isCausal = false })
     public static let slots = file("slots.stlm", try! SyntheticSTLM(embedder: "byte_level", head: "byte_level").packedBytes(.int8))
     public static let decoder = file("decoder.stlm", try! SyntheticSTLM(embedder: "byte_level", head: "byte_decoder").packedBytes(.int8))

@@ -51,6 +51,47 @@ import Testing
         }
     }
 
+    /// A slide is many steps: saved or cancelled between any two of them the sequence is whole.
+    @Test(arguments: [SmallModels.merges, SmallModels.learned, SmallModels.decoder]) func aSlideCanBeSavedAndCancelledAtAnyStep(_ path: String) throws {
+        let model = try MappedModel(path), sampling = try sampling(path) { $0.temperature = 65_536 }
+        let options = GeneratorOptions(contextTokenCount: 6, sampling: sampling, slides: true, ignoresEnd: true, stepWork: 1)
+        func generator(after stepCount: Int) throws -> Generator {
+            var generator = try Generator(model, options)
+            generator.setSeed(3)
+            generator.tokenLimit = 12
+            try generator.begin(prompt: "the end")
+            for _ in 0..<stepCount { _ = try generator.step() }
+            return generator
+        }
+        func restored(_ file: [UInt8]) throws -> Generator {
+            var generator = try Generator(model, options)
+            try generator.restore(file)
+            return generator
+        }
+        var stepCount = 0, cut = 0
+        while true {
+            var saved = try generator(after: stepCount)
+            if saved.isAtRest { break }
+            stepCount += 1
+            if saved.drawnCount == 0 { continue }
+            cut += 1
+            // Saved as it works it goes on with the same bits, and so does what is restored.
+            var other = try restored(saved.saved()), untouched = try generator(after: stepCount - 1)
+            other.tokenLimit = 12 - saved.drawnCount
+            let rest = try saved.steps().ids
+            #expect(try untouched.steps().ids == rest, "saved after \(stepCount - 1) steps")
+            #expect(try other.answer("").ids == rest, "restored after \(stepCount - 1) steps")
+            // Cancelled it goes on as what is saved then.
+            var cancelled = try generator(after: stepCount - 1), twin = try generator(after: stepCount - 1)
+            cancelled.cancel()
+            twin.cancel()
+            other = try restored(twin.saved())
+            (cancelled.tokenLimit, other.tokenLimit) = (9, 9)
+            #expect(try cancelled.answer(" then").ids == other.answer(" then").ids, "cancelled after \(stepCount - 1) steps")
+        }
+        #expect(cut > 40)
+    }
+
     @Test(arguments: SmallModels.written, [Int64(1), 40_000]) func keepsToAGrammarAsStlmRun(_ path: String, _ work: Int64) throws {
         let model = try MappedModel(path), sampling = try sampling(path) { $0.temperature = 65_536 }
         let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: Constraint.byteCount(model.model), alignment: 64)
