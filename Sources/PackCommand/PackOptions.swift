@@ -125,8 +125,8 @@ struct PackOptions {
         }
         let aims = budget != nil || maximumLoss != nil
         if let weights, aims {
-            throw UsageError("--weights \(weights.rawValue) gives all matrices one type, --budget and --max-loss choose; give --weights auto"
-                + " with them or nothing, and --tensor for exceptions")
+            throw UsageError("--weights \(weights.rawValue) gives all matrices one type, --budget and --max-loss choose; leave"
+                + " --weights out or make it auto, and give --tensor for exceptions")
         }
         if aims || choosesWeights, calibration == nil {
             let flags = aims ? "--budget and --max-loss try" : "--weights auto tries"

@@ -86,7 +86,7 @@ extension GeneratorState {
         let model = model
         switch phase {
         case .rest, .gather, .token, .score: return 0
-        case .feed: return model.embeddingWork(positionCount: model.record.isCausal ? min(gathered, plan.batchTokenCount) : plan.contextTokenCount)
+        case .feed: return session.pointee.workOfBeginning(gathered)
         case .advance: return session.pointee.work(advance!)
         case .head: return model.writesBlocks ? 0 : model.headWork(pieceCount: pieceCount(left)) + maskWork
         case .draw, .cost: return model.drawingWork + (model.writesBlocks ? model.headWork(pieceCount: 1) : 0)

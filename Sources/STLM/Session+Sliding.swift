@@ -11,11 +11,12 @@ public struct Slide {
     var head = 0
     var position: Int
     var cacheOffset: Int
-    /// Positions that are read anew: how many there will be, and those on their way. A piece is that of an `Advance`.
-    let end: Int
+    /// Positions that are read anew: those on their way. A piece is that of an `Advance`.
     var advance: Advance?
+    /// Positions that stay.
+    let end: Int
 
-    /// Positions of a piece.
+    /// Positions of a piece of keys.
     static let pieceSize = 128
 }
 

@@ -39,13 +39,6 @@ extension Model {
         return most
     }
 
-    /// All steps of the core for some positions.
-    public func coreWork(positionCount: Int, context: Int) -> Int64 {
-        var sum: Int64 = 0
-        for index in coreSteps { sum += work(file.step(index), rows: positionCount, seen: context) }
-        return sum
-    }
-
     /// So many pieces of `Session.headBlockCount`, of all else than a plain linear head the whole block or row.
     public func headWork(pieceCount: Int) -> Int64 {
         let output = work(record.head.output), head = record.head
@@ -91,7 +84,12 @@ extension Session {
     func work(_ slide: Slide) -> Int64 {
         if model.movesPositions { return plan.slidePieceWork(model) }
         if let advance = slide.advance { return work(advance) }
-        return model.embeddingWork(positionCount: min(plan.batchTokenCount, slide.end - position))
+        return workOfBeginning(slide.end - position)
+    }
+
+    /// What `begin` does with as many of some positions as it takes: a model that is not causal embeds its whole sequence again.
+    func workOfBeginning(_ positionCount: Int) -> Int64 {
+        model.embeddingWork(positionCount: model.record.isCausal ? min(positionCount, plan.batchTokenCount) : plan.contextTokenCount)
     }
 }
 
